@@ -1,0 +1,162 @@
+"""What every environment shares: applications, middleware, limits. Values come from the environment where they vary."""
+
+import os
+from pathlib import Path
+
+import environ
+
+from orchestrator.settings.messaging import celery_settings
+from workflows_app.running import folder_broker
+
+env = environ.Env()
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+# All that an installation without servers keeps: database, broker folders, logs, generated secrets.
+STATE_DIR = Path(env.str("ORCHESTRATOR_STATE_DIR", default=str(BASE_DIR / "var"))).resolve()
+
+DEBUG = False
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "rest_framework",
+    "django_celery_beat",
+    "workflows_app",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "orchestrator.security.ContentSecurityPolicy",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "orchestrator.urls"
+ASGI_APPLICATION = "orchestrator.asgi.application"
+WSGI_APPLICATION = "orchestrator.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# ------------------------------------------------------------------ database
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+TEST_RUNNER = "django.test.runner.DiscoverRunner"
+
+
+def database(url: str) -> dict[str, object]:
+    """Django's database entry for ``url``; workers keep their connections, the web process closes them."""
+    age = os.environ.get("ORCHESTRATOR_CONN_MAX_AGE", "")
+    return {
+        **env.db_url_config(url),
+        "CONN_MAX_AGE": int(age) if age else None,
+        "CONN_HEALTH_CHECKS": True,
+        # PgBouncer in transaction mode has no server-side cursors.
+        "DISABLE_SERVER_SIDE_CURSORS": True,
+    }
+
+
+# ------------------------------------------------------------------ people
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "login"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+
+# ------------------------------------------------------------------ language, time, files
+LANGUAGE_CODE = "en"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
+
+REST_FRAMEWORK = {
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+}
+
+# ------------------------------------------------------------------ mail: to files unless a server is named
+ORCHESTRATOR_MAIL_DIR = str(STATE_DIR / "mail")
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="orchestrator@localhost")
+EMAIL_TIMEOUT = 10
+if env.str("EMAIL_URL", default=""):
+    vars().update(env.email_url("EMAIL_URL"))
+else:
+    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    EMAIL_FILE_PATH = ORCHESTRATOR_MAIL_DIR
+
+# ------------------------------------------------------------------ broker
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=folder_broker.URL)
+vars().update(celery_settings(CELERY_BROKER_URL, STATE_DIR))
+
+# ------------------------------------------------------------------ the engine's limits (bytes, seconds, counts)
+ORCHESTRATOR_LEASE_SECONDS = env.float("ORCHESTRATOR_LEASE_SECONDS", default=8.0)
+ORCHESTRATOR_RESEND_SECONDS = env.float("ORCHESTRATOR_RESEND_SECONDS", default=2.0)
+ORCHESTRATOR_LONG_SECONDS = env.float("ORCHESTRATOR_LONG_SECONDS", default=60.0)
+ORCHESTRATOR_WINDOW = env.int(
+    "ORCHESTRATOR_WINDOW", default=200 if CELERY_BROKER_URL.startswith("filesystem") else 1000
+)
+ORCHESTRATOR_MAX_LOSSES = env.int("ORCHESTRATOR_MAX_LOSSES", default=5)
+ORCHESTRATOR_MAX_INPUT_BYTES = env.int("ORCHESTRATOR_MAX_INPUT_BYTES", default=1_000_000)
+ORCHESTRATOR_MAX_OUTPUT_BYTES = env.int("ORCHESTRATOR_MAX_OUTPUT_BYTES", default=1_000_000)
+ORCHESTRATOR_MAX_DOCUMENT_BYTES = env.int("ORCHESTRATOR_MAX_DOCUMENT_BYTES", default=1_000_000)
+
+# ------------------------------------------------------------------ activities and what they may reach
+ORCHESTRATOR_ACTIVITY_MODULES = [
+    "tasks.activities.core",
+    "tasks.activities.http",
+    "tasks.activities.mail",
+    "tasks.activities.celery_task",
+    *env.list("ORCHESTRATOR_ACTIVITIES", default=[]),
+]
+ORCHESTRATOR_CONNECTIONS = env.json("ORCHESTRATOR_CONNECTIONS", default={})
+ORCHESTRATOR_EGRESS_ALLOW: list[str] = env.list("ORCHESTRATOR_EGRESS_ALLOW", default=[])
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.str("ORCHESTRATOR_LOG_LEVEL", default="INFO")},
+}

@@ -1,0 +1,13 @@
+"""One person's machine: generated secrets in the state folder, the embedded database unless another is named."""
+
+from orchestrator.settings.base import *  # noqa: F403
+from orchestrator.settings.base import STATE_DIR, database, env
+from workflows_app.running import postgres, secrets
+
+SECRET_KEY = env.str("SECRET_KEY", default="") or secrets.generated(STATE_DIR / "secret_key", length=64)
+# Nothing is collected on this machine: files are served from where they are.
+STATIC_ROOT = None
+WHITENOISE_USE_FINDERS = True
+DEBUG = env.bool("DEBUG", default=False)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+DATABASES = {"default": database(env.str("DATABASE_URL", default="") or postgres.url(STATE_DIR / "postgres"))}

@@ -1,0 +1,6 @@
+"""The activity library: what every installation can do without code of its own.
+
+``core`` (echo, sleep, fail, log), ``http`` (calls behind the egress guard), ``mail`` and ``celery_task`` register
+themselves when discovery imports them, the same way as plugins do. ``connections`` and ``egress`` hold what an
+administrator allowed; ``network`` is the only place that opens sockets for ``http``.
+"""

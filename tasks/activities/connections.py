@@ -1,0 +1,99 @@
+"""Connections: the named endpoints that an administrator set up in ``ORCHESTRATOR_CONNECTIONS``.
+
+``{"bank": {"base_url": "https://bank.example/api", "headers": {"Accept": "application/json"},
+"secret_env": {"Authorization": "BANK_AUTHORIZATION"}, "allow_hosts": ["files.bank.example"], "allow_private": false}}``
+
+``secret_env`` names, for each header, the environment variable of the worker that holds its value: definitions,
+the database and messages never see it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from django.conf import settings
+
+from tasks.activities import egress, http_headers
+from workflows_app.engine.errors import ActivityError
+
+_KEYS = {"base_url", "headers", "secret_env", "allow_hosts", "allow_private"}
+PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """One endpoint.
+
+    Args:
+        name: its name in definitions.
+        base_url: what paths are appended to.
+        headers: lower-case names; sent with every call to the endpoint's own origin and to no other.
+        secrets: the values among them that must not come back in results.
+        policy: what calls through it may reach.
+    """
+
+    name: str
+    base_url: httpx.URL
+    headers: Mapping[str, str] = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
+    policy: egress.Policy
+
+
+def rules() -> tuple[str, ...]:
+    """The hosts and blocks that are open to every call."""
+    return tuple(getattr(settings, "ORCHESTRATOR_EGRESS_ALLOW", None) or ())
+
+
+def get(name: str) -> Connection:
+    """The connection of that name.
+
+    Raises:
+        ActivityError: UNKNOWN_CONNECTION, or CONNECTION_INVALID with the reason; neither is recoverable.
+    """
+    configured = getattr(settings, "ORCHESTRATOR_CONNECTIONS", None) or {}
+    found = configured.get(name)
+    if found is None:
+        raise ActivityError(
+            f"No connection {name!r} is set up on this installation.", code="UNKNOWN_CONNECTION", recoverable=False
+        )
+    try:
+        return _parse(name, found)
+    except (TypeError, ValueError, AttributeError, httpx.InvalidURL) as error:
+        raise ActivityError(
+            f"Connection {name!r} is not usable: {error}", code="CONNECTION_INVALID", recoverable=False
+        ) from error
+
+
+def _parse(name: str, found: Mapping[str, Any]) -> Connection:
+    unknown = set(found) - _KEYS
+    if unknown:
+        raise ValueError(f"unknown keys {', '.join(sorted(unknown))}")
+    base_url = httpx.URL(str(found.get("base_url") or ""))
+    if base_url.scheme not in PORTS or not base_url.host or not 0 < (base_url.port or 80) <= 65_535:
+        raise ValueError("base_url must be an http or https address")
+    if base_url.userinfo or base_url.query or base_url.fragment:
+        raise ValueError("base_url must not hold credentials, a query or a fragment; use secret_env for credentials")
+    secrets = {header: _secret(variable) for header, variable in (found.get("secret_env") or {}).items()}
+    own = (base_url.host.rstrip(".").lower(), base_url.port or PORTS[base_url.scheme])
+    return Connection(
+        name=name,
+        base_url=base_url,
+        headers=http_headers.checked(found.get("headers") or {}) | http_headers.checked(secrets),
+        secrets=tuple(dict.fromkeys(part for value in secrets.values() for part in (value, value.split(" ")[-1]))),
+        policy=egress.policy(
+            (*rules(), *(found.get("allow_hosts") or ())),
+            hosts=[own],
+            allow_private=found.get("allow_private") is True,
+        ),
+    )
+
+
+def _secret(variable: str) -> str:
+    value = os.environ.get(variable, "")
+    if not value:
+        raise ValueError(f"the worker's environment lacks {variable}")
+    return value

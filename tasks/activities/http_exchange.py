@@ -1,0 +1,113 @@
+"""One exchange: the request, the redirects it was allowed to follow, and what went wrong in terms of effects."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import httpcore
+
+from tasks.activities import http_answer, http_call, http_transport, network
+from tasks.activities.connections import Connection
+from tasks.activities.egress import Policy
+from tasks.activities.http_call import Outgoing
+from workflows_app.activities import ActivityContext, ActivityError, AttemptCancelled
+
+
+class Exchange:
+    """A call on its way; ``run`` once.
+
+    Args:
+        outgoing: the first request.
+        policy: what it may reach.
+        endpoint: the connection it goes through.
+        redirects: how many may be followed.
+        seconds: time-out of the whole.
+        context: the attempt.
+    """
+
+    def __init__(
+        self,
+        *,
+        outgoing: Outgoing,
+        policy: Policy,
+        endpoint: Connection | None,
+        redirects: int,
+        seconds: float,
+        context: ActivityContext,
+    ) -> None:
+        self._outgoing = outgoing
+        self._policy = policy
+        self._secrets = endpoint.secrets if endpoint else ()
+        self._redirects = redirects
+        self._seconds = seconds
+        self._call = network.Call(deadline=time.monotonic() + seconds, should_stop=context.should_stop)
+        self._hop = 0
+        self._status = 0
+
+    def run(self, ok_status: Any) -> dict[str, Any]:
+        """Send, follow, read.
+
+        Returns:
+            ``{status, headers, json, text}``.
+
+        Raises:
+            ActivityError: as ``http.request`` describes.
+        """
+        try:
+            with network.bounded(self._call):
+                result = self._follow()
+            if not http_call.is_ok(result["status"], ok_status):
+                raise self._refused(result)
+            return http_answer.fitted(result)
+        except AttemptCancelled as error:
+            raise AttemptCancelled(error.message, details=self._details()) from error
+        except ActivityError as error:
+            error.details = self._details() | error.details
+            raise
+        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
+            raise ActivityError(self._reason(error), code="HTTP_NO_ANSWER", details=self._details()) from error
+
+    def _follow(self) -> dict[str, Any]:
+        transport = http_transport.for_policy(self._policy)
+        request = self._outgoing
+        while True:
+            answer = transport.handle_request(request.as_request())
+            try:
+                location = answer.headers.get("location")
+                if answer.status_code not in http_call.REDIRECTS or not location or self._hop >= self._redirects:
+                    body = self._read(answer)
+                    self._status = answer.status_code
+                    return http_answer.as_result(answer, body, self._secrets)
+            finally:
+                answer.close()
+            self._hop += 1
+            request = http_call.redirected(request, answer.status_code, location, self._policy)
+
+    def _read(self, answer: Any) -> bytes:
+        try:
+            return http_answer.read_body(answer)
+        except ActivityError:
+            self._status = answer.status_code
+            raise
+
+    def _refused(self, result: dict[str, Any]) -> ActivityError:
+        status = result["status"]
+        message = f"{self._outgoing.method} to {self._outgoing.url.host} was answered with status {status}."
+        if self._redirects and status in http_call.REDIRECTS:
+            message = f"{message[:-1]} after {self._hop} redirects."
+        return ActivityError(message, code="HTTP_ERROR", details=http_answer.quoted(result))
+
+    def _details(self) -> dict[str, Any]:
+        """Status, and whether something may have happened: only a refusal (4xx) of the first request says no."""
+        is_refusal = self._hop == 0 and 400 <= self._status <= 499
+        may_have_effect = self._outgoing.method not in http_call.SAFE_METHODS and self._call.has_sent
+        return {"status": self._status} | ({"effect": "unknown"} if may_have_effect and not is_refusal else {})
+
+    def _reason(self, error: Exception) -> str:
+        what = f"{self._outgoing.method} to {self._outgoing.url.host}"
+        if isinstance(error, httpcore.TimeoutException):
+            if time.monotonic() >= self._call.deadline:
+                return f"{what} got no answer within {self._seconds:g} s."
+            return f"{what} could not connect in time."
+        return f"{what} got no answer: {str(error)[:300] or type(error).__name__}."

@@ -1,0 +1,86 @@
+"""One attempt from its claim to its recorded outcome: find the activity, hold the lease, perform, report.
+
+Whatever an activity raises ends here, ``MemoryError`` and ``SystemExit`` included: a step may fail, its worker goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from tasks.leases import Hold, Interrupted, keeper
+from workflows_app import failpoints
+from workflows_app.activities import ActivityContext, registry
+from workflows_app.engine.errors import ActivityError, AttemptCancelled, NotFound
+from workflows_app.services import steps
+from workflows_app.services.steps import Claim
+
+log = logging.getLogger(__name__)
+
+MESSAGE_LENGTH = 2000
+UNINSTALLED_SECONDS = 10.0
+"""How long a step waits before it looks for a worker that has its activity again."""
+
+
+def run(claim: Claim) -> None:
+    """Perform a claimed step and record how it ended.
+
+    An attempt that has been ended by its time-out or by the loss of its lease is abandoned: nothing is recorded.
+    """
+    try:
+        registry.discover()
+        activity = registry.get(claim.activity)
+    except NotFound as problem:
+        error = {"code": problem.code, "message": problem.message, "details": {}, "recoverable": True}
+        steps.postponed(claim=claim, error=error, seconds=UNINSTALLED_SECONDS)
+        return
+    with keeper.hold(claim) as hold:
+        try:
+            with hold.interruptible():
+                output = activity.perform(claim.parameters, _context(claim, hold))
+        except Interrupted:
+            log.warning("attempt %s of %s in %s was abandoned", claim.number, claim.path, claim.instance_id)
+            return
+        except BaseException as raised:
+            failpoints.hit("step.executed")
+            steps.failed(claim=claim, error=describe(raised), told=isinstance(raised, AttemptCancelled))
+            return
+        failpoints.hit("step.executed")
+        steps.succeeded(claim=claim, output=output)
+
+
+def _context(claim: Claim, hold: Hold) -> ActivityContext:
+    return ActivityContext(
+        instance_id=str(claim.instance_id),
+        workflow=claim.workflow,
+        version=claim.version,
+        correlation_id=claim.correlation_id,
+        step=claim.path,
+        attempt=claim.number,
+        idempotency_key=claim.idempotency_key,
+        role=claim.role.value,
+        deadline_seconds=claim.timeout,
+        stop_requested=hold.stop_requested,
+    )
+
+
+def describe(raised: BaseException) -> Mapping[str, Any]:
+    """Write what an activity raised as a step's error: its code, or the exception's class name."""
+    if isinstance(raised, ActivityError):
+        return {
+            "code": raised.code,
+            "message": raised.message[:MESSAGE_LENGTH],
+            "details": raised.details,
+            "recoverable": raised.recoverable,
+        }
+    try:
+        message = str(raised)
+    except Exception:
+        message = "the exception cannot be shown"
+    return {
+        "code": type(raised).__name__,
+        "message": message[:MESSAGE_LENGTH].replace("\x00", ""),
+        "details": {},
+        "recoverable": True,
+    }

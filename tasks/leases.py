@@ -1,0 +1,149 @@
+"""Leases: the process that runs a step keeps its attempt alive, learns that it should stop, and gives up when fenced.
+
+One thread a process renews the lease of the attempt in hand. It lives in the process that performs the step, so a
+killed pool child is not kept alive by its parent. When the attempt has been ended by somebody else (time-out, lease
+lost), the thread interrupts the main thread, and ends the process if the step still runs after a grace period.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
+
+from workflows_app.services import steps
+from workflows_app.services.steps import Claim
+
+log = logging.getLogger(__name__)
+
+GRACE_SECONDS = 5.0
+ABANDONED_EXIT_CODE = 70
+INTERRUPT = signal.SIGUSR2
+
+
+class Interrupted(BaseException):
+    """Raised in the main thread in the midst of a step whose attempt is over; no ``except Exception`` catches it."""
+
+
+class Hold:
+    """One attempt in hand; ``ended`` is when it was found to be over, on the monotonic clock."""
+
+    def __init__(self, claim: Claim) -> None:
+        self.claim = claim
+        self.renewed = time.monotonic()
+        self.ended: float | None = None
+        self.told = False
+        self.in_main_thread = threading.current_thread() is threading.main_thread()
+        self.performing = False
+
+    def stop_requested(self) -> bool:
+        """Whether the attempt was told to stop, or is over."""
+        return self.told or self.ended is not None
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Let the interrupt through only while activity code runs, never in the midst of our own bookkeeping."""
+        if self.in_main_thread:
+            signal.signal(INTERRUPT, self._on_signal)
+        self.performing = True
+        try:
+            yield
+        finally:
+            self.performing = False
+
+    def _on_signal(self, signum: int, frame: FrameType | None) -> None:
+        if self.performing and self.ended is not None:
+            self.performing = False
+            raise Interrupted
+
+
+class Keeper:
+    """Renews the lease of the attempt in hand; its thread starts with the first one and survives no fork."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._holds: list[Hold] = []
+        self._pid = 0
+
+    @contextmanager
+    def hold(self, claim: Claim) -> Iterator[Hold]:
+        """Keep the claim's lease alive as long as the block runs."""
+        held = Hold(claim)
+        self._start()
+        with self._changed:
+            self._holds.append(held)
+            self._changed.notify()
+        try:
+            yield held
+        finally:
+            with self._changed:
+                self._holds.remove(held)
+
+    def _start(self) -> None:
+        if self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._changed = threading.Condition()
+            self._holds = []
+            threading.Thread(target=self._run, name="leases", daemon=True).start()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._holds:
+                    self._changed.wait()
+                held = list(self._holds)
+            for hold in held:
+                self._look_after(hold)
+            time.sleep(self._interval() / 2)
+
+    @staticmethod
+    def _interval() -> float:
+        return min(1.0, float(settings.ORCHESTRATOR_LEASE_SECONDS) / 4)
+
+    def _look_after(self, hold: Hold) -> None:
+        now = time.monotonic()
+        if hold.ended is not None:
+            self._give_up(hold, now)
+        elif now - hold.renewed >= self._interval():
+            self._renew(hold, now)
+
+    def _renew(self, hold: Hold, now: float) -> None:
+        claim = hold.claim
+        try:
+            told = steps.renew(instance_id=claim.instance_id, path=claim.path, number=claim.number)
+        except (DatabaseError, InterfaceError) as problem:
+            connection.close()
+            if now - hold.renewed > settings.ORCHESTRATOR_LEASE_SECONDS:
+                log.warning("the lease of %s in %s cannot be renewed: %s", claim.path, claim.instance_id, problem)
+                self._end(hold, now)
+            return
+        if told is None:
+            self._end(hold, now)
+        else:
+            hold.renewed, hold.told = now, told
+
+    def _end(self, hold: Hold, now: float) -> None:
+        with self._changed:
+            if hold not in self._holds or not hold.performing:
+                return
+            hold.ended = now
+        if hold.in_main_thread:
+            signal.pthread_kill(threading.main_thread().ident or 0, INTERRUPT)
+
+    def _give_up(self, hold: Hold, now: float) -> None:
+        with self._changed:
+            still_there = hold in self._holds and hold.in_main_thread
+        if still_there and hold.ended is not None and now - hold.ended > GRACE_SECONDS:
+            log.error("%s in %s ignores its end; the process exits", hold.claim.path, hold.claim.instance_id)
+            os._exit(ABANDONED_EXIT_CODE)
+
+
+keeper = Keeper()

@@ -1,0 +1,1 @@
+"""Everything that proves the product: unit, integration, acceptance, faults, architecture."""

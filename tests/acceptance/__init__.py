@@ -1,0 +1,1 @@
+"""What users get from real workers and a real broker."""

@@ -1,0 +1,34 @@
+"""Fixtures of the acceptance tests: an installation on the embedded broker, with a worker that stays between tests."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.services import filesystem
+from tests.services.fixtures import Services, product, services
+from tests.services.product import Product
+from workflows_app.engine.states import INSTANCE_ENDED
+
+__all__ = ["installation", "product", "services"]
+
+NAME = "acceptance"
+
+
+@pytest.fixture
+def installation(services: Services) -> Iterator[Product]:
+    """An installation that works: database, embedded broker, sweeper and a worker for both queues."""
+    if NAME not in services.products:
+        broker = services.stack.enter_context(filesystem.running(services.folder(NAME)))
+        services.products[NAME] = Product(broker.folder, services.cluster().clone(), broker)
+    installation = services.products[NAME]
+    if not installation.sweepers():
+        installation.sweeper()
+    if not installation.workers():
+        installation.worker(queue="default,long")
+    yield installation
+    try:
+        clean = all(entry["state"] in INSTANCE_ENDED for entry in installation.instances())
+    except AssertionError:
+        clean = False
+    if not clean:
+        services.discard(NAME)

@@ -1,0 +1,70 @@
+"""A PostgreSQL for the whole run: the one that DATABASE_URL names, or one of our own that is removed afterwards.
+
+Only tests that use the database start it: the engine's unit tests need none.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[None]:
+    """Run the embedded PostgreSQL unless DATABASE_URL names a server."""
+    if os.environ.get("DATABASE_URL"):
+        yield
+        return
+    from django.conf import settings
+
+    from workflows_app.running import postgres
+
+    server = postgres.start(settings.TEST_POSTGRES_DIR)
+    try:
+        yield
+    finally:
+        server.stop()
+        shutil.rmtree(settings.TEST_POSTGRES_DIR, ignore_errors=True)
+
+
+@pytest.fixture
+def database_url(postgres_server: None) -> Iterator[str]:
+    """An empty database of its own, dropped after the test."""
+    import psycopg2
+    from django.conf import settings
+
+    entry = settings.DATABASES["default"]
+    parts = {"host": entry["HOST"], "port": entry["PORT"], "user": entry["USER"], "password": entry["PASSWORD"]}
+    parts["host"] = parts["host"] or entry.get("OPTIONS", {}).get("host", "")
+    known = {key: value for key, value in parts.items() if value}
+    name = f"throwaway_{uuid.uuid4().hex[:12]}"
+    server = psycopg2.connect(dbname="postgres", **known)
+    server.autocommit = True
+    try:
+        with server.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {name}")
+        yield make_url(name, known)
+        with server.cursor() as cursor:
+            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        server.close()
+
+
+def make_url(name: str, known: dict[str, str]) -> str:
+    """Write connection parameters as an address; a socket's folder goes into the query."""
+    user, password = quote(known.get("user", "")), known.get("password")
+    secret = f":{quote(password)}" if password else ""
+    host, port = known.get("host", ""), known.get("port")
+    if host.startswith("/"):
+        return f"postgresql://{user}{secret}@/{name}?host={quote(host)}"
+    return f"postgresql://{user}{secret}@{host}{f':{port}' if port else ''}/{name}"
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(postgres_server: None, django_db_setup: None) -> None:
+    """Create the test database once the server runs."""

@@ -1,0 +1,1 @@
+"""Faults on real brokers: each row of the matrix, then the invariants."""

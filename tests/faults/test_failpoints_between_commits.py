@@ -1,0 +1,50 @@
+"""Row 4: whatever dies between an effect, its commit, what is published after it and the acknowledgement, it converges.
+
+Only an effect whose outcome was not committed may be repeated, with the same idempotency key.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults import invariants
+from tests.services.documents import SAGA
+from tests.services.fixtures import SERVER_BROKERS
+
+pytestmark = pytest.mark.parametrize("product", SERVER_BROKERS, indirect=True)
+
+FAULTS = {
+    "effect done, not committed": "step.executed=kill@1",
+    "committed, not published": "step.committed=kill@3",
+    "committed, not acknowledged": "dispatch.published=kill-group@2",
+    "executed, then the connection failed": "step.committed=raise@5",
+}
+
+
+def supervised_worker(product, **more):
+    """Start a worker; gives a function that starts it again if it died, to be called while waiting."""
+    workers = [product.worker(**more)]
+
+    def look_after() -> None:
+        if not workers[-1].alive:
+            workers.append(product.worker(**more))
+
+    return look_after
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_saga_converges_and_repeats_no_committed_effect(product, fault):
+    product.publish(SAGA)
+    point = FAULTS[fault]
+    product.disarm(point)
+    look_after = supervised_worker(product, ORCHESTRATOR_FAILPOINTS=point)
+    instance = product.begin("saga")
+    view = product.ended(instance, meanwhile=look_after)
+
+    fired = product.fired(point)
+    assert fired, f"the failpoint {point} was never passed"
+    assert view["state"] == "compensated"
+    assert view["cause"] == "failure"
+    repeated = "reserve" if fault == "effect done, not committed" else None
+    assert len(product.calls("effect", instance=instance, step="reserve")) == (2 if repeated else 1)
+    invariants.check(product, [instance], repeats={repeated})

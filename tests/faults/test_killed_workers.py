@@ -1,0 +1,58 @@
+"""Rows 1 and 2: a killed process holds nothing up for longer than its lease and one sweep, on any broker."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from tests.faults import invariants
+from tests.services.documents import BLOCKED
+from tests.services.fixtures import ALL_BROKERS
+
+GOES_ON_SECONDS = 15
+"""From the kill until the next attempt starts."""
+
+pytestmark = pytest.mark.parametrize("product", ALL_BROKERS, indirect=True)
+
+
+def test_a_step_whose_pool_process_is_killed_goes_on_within_fifteen_seconds(product, record_property):
+    product.publish(BLOCKED)
+    product.worker()
+    instance = product.begin("blocked", {"gate": "row1"})
+    held = product.called("block", instance=instance)
+
+    os.kill(held["pid"], signal.SIGKILL)
+    killed = time.time()
+    again = product.called("block", count=2, instance=instance)
+    product.release("row1")
+    view = product.ended(instance)
+
+    record_property("seconds", round(again["at"] - killed, 1))
+    assert again["at"] - killed < GOES_ON_SECONDS
+    assert again["attempt"] == 2
+    assert view["state"] == "completed"
+    invariants.check(product, [instance])
+
+
+def test_the_work_of_a_killed_worker_goes_on_elsewhere_within_fifteen_seconds(product, record_property):
+    product.publish(BLOCKED)
+    doomed, other = product.worker(), product.worker()
+    instances = [product.begin("blocked", {"gate": "row2"}) for _ in range(10)]
+    # Both workers are full and have fetched more than they perform.
+    product.called("block", count=4, name="row2")
+    held = [call for call in product.calls("block", name="row2") if call["pid"] in doomed.children]
+    assert held
+
+    doomed.kill()
+    killed = time.time()
+    product.release("row2")
+    repeated = [product.called("block", count=2, instance=call["instance"]) for call in held]
+    views = [product.ended(instance) for instance in instances]
+
+    seconds = max(call["at"] for call in repeated) - killed
+    record_property("seconds", round(seconds, 1))
+    assert seconds < GOES_ON_SECONDS
+    assert {call["pid"] for call in repeated} <= set(other.children)
+    assert [view["state"] for view in views] == ["completed"] * 10
+    invariants.check(product, instances)

@@ -1,0 +1,48 @@
+"""Rows 7 to 10: the broker forgets everything, or dies and returns, while work is queued, running and starting."""
+
+import time
+
+import pytest
+
+from tests.faults import invariants
+from tests.services.documents import BLOCKED
+from tests.services.fixtures import ALL_BROKERS, SERVER_BROKERS
+
+ANSWER_SECONDS = 3
+"""Two for the publisher's patience, one for the command around it."""
+
+
+@pytest.mark.parametrize("product", ALL_BROKERS, indirect=True)
+def test_work_that_was_queued_and_running_when_the_broker_forgot_everything_goes_on(product):
+    product.publish(BLOCKED)
+    product.worker()
+    instances = [product.begin("blocked", {"gate": "row7"}) for _ in range(12)]
+    product.called("block", count=2, name="row7")
+
+    product.broker.forget()
+    product.release("row7")
+    views = [product.ended(instance) for instance in instances]
+
+    assert [view["state"] for view in views] == ["completed"] * 12
+    invariants.check(product, instances)
+
+
+@pytest.mark.parametrize("product", SERVER_BROKERS, indirect=True)
+def test_a_broker_that_dies_and_returns_holds_up_nobody_and_loses_nothing(product):
+    product.publish(BLOCKED)
+    worker = product.worker()
+    instances = [product.begin("blocked", {"gate": "row8"}) for _ in range(4)]
+    product.called("block", count=2, name="row8")
+
+    product.broker.kill()
+    began = time.monotonic()
+    instances.append(product.begin("blocked", {"gate": "row8"}))
+    answered = time.monotonic() - began
+    product.broker.start()
+    product.release("row8")
+    views = [product.ended(instance, 60) for instance in instances]
+
+    assert answered < ANSWER_SECONDS
+    assert [view["state"] for view in views] == ["completed"] * 5
+    assert worker.alive
+    invariants.check(product, instances)

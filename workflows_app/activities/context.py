@@ -1,0 +1,82 @@
+"""What an activity may know about the attempt that performs it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from workflows_app.engine.errors import AttemptCancelled
+
+_log: Any = structlog.wrap_logger(
+    logging.getLogger("orchestrator.activity"),
+    processors=[
+        structlog.stdlib.filter_by_level,
+        structlog.processors.format_exc_info,
+        structlog.processors.KeyValueRenderer(key_order=["event"]),  # quotes values: no message can forge a line
+    ],
+    wrapper_class=structlog.stdlib.BoundLogger,
+)
+
+
+def never() -> bool:
+    """The stop request of an attempt that nobody can stop."""
+    return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivityContext:
+    """One attempt, as seen from inside it.
+
+    Args:
+        instance_id: the workflow instance.
+        workflow: name of its definition.
+        version: version of its definition.
+        correlation_id: the key that business events carry.
+        step: path of the step (``each[3].square``).
+        attempt: number of the attempt, from 1.
+        idempotency_key: the same for all attempts of the step; hand it to every external call.
+        role: ``action``, or ``compensation`` for an undo.
+        deadline_seconds: time-out of the attempt in seconds, ``None`` without one.
+        stop_requested: says whether the attempt should give way (cancelled, timed out, worker leaving).
+    """
+
+    instance_id: str
+    workflow: str
+    version: str
+    correlation_id: str | None
+    step: str
+    attempt: int
+    idempotency_key: str
+    role: str = "action"
+    deadline_seconds: float | None = None
+    stop_requested: Callable[[], bool] = never
+
+    def should_stop(self) -> bool:
+        """Whether the activity should stop at the next point where that is safe."""
+        return bool(self.stop_requested())
+
+    def check(self) -> None:
+        """Give way to a stop request.
+
+        Raises:
+            AttemptCancelled: if the attempt should stop.
+        """
+        if self.should_stop():
+            raise AttemptCancelled(f"Attempt {self.attempt} of step {self.step} was told to stop.")
+
+    @property
+    def log(self) -> Any:
+        """A structlog logger bound to the instance, step and attempt."""
+        return _log.bind(
+            instance_id=self.instance_id,
+            workflow=self.workflow,
+            version=self.version,
+            correlation_id=self.correlation_id,
+            step=self.step,
+            attempt=self.attempt,
+            role=self.role,
+        )

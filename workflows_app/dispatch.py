@@ -1,0 +1,74 @@
+"""Dispatch: a plan of the engine becomes Celery signatures, by name. The only place that knows the names on the wire.
+
+A message carries identifiers only: the instance, the step, the dispatch generation. Losing one costs time, never work:
+its dispatch row stays until a claim takes it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from uuid import UUID
+
+from celery import Signature, current_app, group
+from kombu.exceptions import OperationalError
+
+from workflows_app import failpoints
+from workflows_app.engine import canvas
+from workflows_app.engine.commands import Dispatch
+from workflows_app.models import Dispatch as DispatchRow
+
+log = logging.getLogger(__name__)
+
+STEP_TASK = "orchestrator.step"
+LONG_STEP_TASK = "orchestrator.long_step"
+
+
+def render(instance_id: UUID, plan: canvas.Plan) -> Signature:
+    """Return the Celery signature of a plan."""
+    match plan:
+        case canvas.Task():
+            return current_app.signature(
+                LONG_STEP_TASK if plan.long else STEP_TASK,
+                kwargs={"instance": str(instance_id), "step": plan.step, "generation": plan.generation},
+                queue=plan.queue,
+                immutable=True,
+            )
+        case canvas.Group():
+            return group([render(instance_id, member) for member in plan.members], app=current_app)
+
+
+def publish(instance_id: UUID, dispatches: Sequence[Dispatch]) -> bool:
+    """Send dispatches that the database has marked as published; call it after the commit.
+
+    Returns:
+        Whether the broker took them. If not, the rows are handed back to the sweeper, which sends them when it can.
+    """
+    failpoints.hit("step.committed")
+    plan = canvas.compile(dispatches)
+    if plan is None:
+        return True
+    try:
+        render(instance_id, plan).apply_async()
+    except (OperationalError, OSError) as problem:
+        log.warning("the broker did not take %d messages of %s: %s", len(dispatches), instance_id, problem)
+        DispatchRow.objects.filter(instance_id=instance_id, path__in=[d.step for d in dispatches]).update(
+            published_at=None
+        )
+        return False
+    return True
+
+
+def depth(queue: str) -> int | None:
+    """Ask the broker how many messages of a queue nobody has fetched yet; ``None`` if it cannot say."""
+    try:
+        with current_app.connection_for_write() as connection, connection.channel() as channel:
+            return int(channel.queue_declare(queue=queue, passive=True).message_count)
+    except connection_errors():
+        return None
+
+
+def connection_errors() -> tuple[type[BaseException], ...]:
+    """Return what talking to the broker may raise."""
+    with current_app.connection_for_write() as connection:
+        return (*connection.connection_errors, *connection.channel_errors, OSError, OperationalError)

@@ -1,0 +1,56 @@
+"""Events: what happened to an instance, in the past tense, each a fact that ``fold`` can apply again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class EventType(StrEnum):
+    INSTANCE_STARTED = "instance.started"
+    INSTANCE_STOPPING = "instance.stopping"
+    INSTANCE_COMPLETED = "instance.completed"
+    INSTANCE_FAILED = "instance.failed"
+    INSTANCE_CANCELLED = "instance.cancelled"
+    INSTANCE_TERMINATED = "instance.terminated"
+    INSTANCE_COMPENSATING = "instance.compensating"
+    INSTANCE_COMPENSATED = "instance.compensated"
+    INSTANCE_COMPENSATION_FAILED = "instance.compensation_failed"
+    STEP_SCHEDULED = "step.scheduled"
+    STEP_STARTED = "step.started"
+    STEP_WAITING = "step.waiting"
+    STEP_RETRYING = "step.retrying"
+    STEP_STOPPING = "step.stopping"
+    STEP_COMPLETED = "step.completed"
+    STEP_FAILED = "step.failed"
+    STEP_TIMED_OUT = "step.timed_out"
+    STEP_SKIPPED = "step.skipped"
+    STEP_CANCELLED = "step.cancelled"
+    STEP_COMPENSATING = "step.compensating"
+    STEP_COMPENSATED = "step.compensated"
+    STEP_COMPENSATION_FAILED = "step.compensation_failed"
+    ATTEMPT_LOST = "attempt.lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One entry of an instance's history.
+
+    Args:
+        sequence: 1, 2, 3 … without a gap within the instance.
+        type: what happened.
+        step: the step's path, or empty for the instance itself.
+        at: the database's time of the deciding transaction.
+        data: the facts, JSON-like; what each type carries is listed in ``docs/history.md``.
+        actor: who caused it: a user name, ``worker:<name>``, ``timer`` or ``engine``.
+    """
+
+    sequence: int
+    type: EventType
+    step: str
+    at: datetime
+    data: Mapping[str, Any] = field(default_factory=dict)
+    actor: str = "engine"

@@ -1,0 +1,272 @@
+"""Fold: what one event does to the stored state. Decisions and replay share it, so both reach the same state.
+
+Counters (``needs_settled``, ``open_children``, ``open_steps``) are never in the history: settling events imply them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from workflows_app.engine.events import Event, EventType
+from workflows_app.engine.graph import Graph, Node
+from workflows_app.engine.snapshot import AttemptSnapshot, InstanceSnapshot, StepSnapshot
+from workflows_app.engine.states import AttemptState, Cause, InstanceState, Role, StepState
+
+
+class State:
+    """The snapshots of one instance; a step without a row is pending.
+
+    Args:
+        graph: the definition's graph.
+        instance: the instance's snapshot.
+        steps: known rows by path.
+    """
+
+    def __init__(self, graph: Graph, instance: InstanceSnapshot, steps: Mapping[str, StepSnapshot]) -> None:
+        self.graph = graph
+        self.instance = instance
+        self.steps = dict(steps)
+        self.attempts: dict[tuple[str, int], AttemptSnapshot] = {}
+
+    def step(self, path: str) -> StepSnapshot:
+        return self.steps.get(path) or StepSnapshot(path=path)
+
+    def attempt(self, path: str, number: int) -> AttemptSnapshot:
+        return self.attempts.get((path, number)) or AttemptSnapshot(step=path, number=number)
+
+    def change(self, path: str, **fields: Any) -> None:
+        self.steps[path] = replace(self.step(path), **fields)
+
+    def apply(self, event: Event) -> None:
+        """Apply one event; the engine's own events only, an unknown type is a KeyError."""
+        self.instance = replace(self.instance, sequence=event.sequence)
+        if event.step:
+            _STEP[event.type](self, self.graph[event.step], event)
+        else:
+            _INSTANCE[event.type](self, event)
+
+
+def _instance_started(state: State, event: Event) -> None:
+    state.instance = replace(
+        state.instance,
+        state=InstanceState.RUNNING,
+        input=event.data["input"],
+        variables=dict(event.data["variables"]),
+        correlation_id=event.data["correlation_id"],
+        started_by=event.actor,
+        started_at=event.at,
+        open_steps=len(state.graph.roots),
+    )
+
+
+def _instance_stopping(state: State, event: Event) -> None:
+    data = event.data
+    ending = data["ending"]
+    state.instance = replace(
+        state.instance,
+        ending=ending,
+        undo=data["undo"],
+        cause=None if ending == "return" else Cause(ending),
+        error=data.get("error"),
+        output=data.get("output"),
+    )
+
+
+def _instance_ended(target: InstanceState) -> Callable[[State, Event], None]:
+    def apply(state: State, event: Event) -> None:
+        changes: dict[str, Any] = {"state": target, "ended_at": event.at}
+        for key in ("output", "error"):
+            if key in event.data:
+                changes[key] = event.data[key]
+        if "cause" in event.data:
+            changes["cause"] = Cause(event.data["cause"]) if event.data["cause"] else None
+        state.instance = replace(state.instance, **changes)
+
+    return apply
+
+
+def _instance_compensating(state: State, event: Event) -> None:
+    state.instance = replace(
+        state.instance, state=InstanceState.COMPENSATING, undo_order=tuple(event.data["order"]), undo_next=0
+    )
+
+
+_INSTANCE: Mapping[EventType, Callable[[State, Event], None]] = {
+    EventType.INSTANCE_STARTED: _instance_started,
+    EventType.INSTANCE_STOPPING: _instance_stopping,
+    EventType.INSTANCE_COMPLETED: _instance_ended(InstanceState.COMPLETED),
+    EventType.INSTANCE_FAILED: _instance_ended(InstanceState.FAILED),
+    EventType.INSTANCE_CANCELLED: _instance_ended(InstanceState.CANCELLED),
+    EventType.INSTANCE_TERMINATED: _instance_ended(InstanceState.TERMINATED),
+    EventType.INSTANCE_COMPENSATING: _instance_compensating,
+    EventType.INSTANCE_COMPENSATED: _instance_ended(InstanceState.COMPENSATED),
+    EventType.INSTANCE_COMPENSATION_FAILED: _instance_ended(InstanceState.COMPENSATION_FAILED),
+}
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _scheduled(state: State, node: Node, event: Event) -> None:
+    step = state.step(node.path)
+    changes: dict[str, Any] = {"generation": event.data["generation"], "due_at": None}
+    if step.role is Role.ACTION:
+        changes["state"] = StepState.SCHEDULED
+    if "input" in event.data:
+        changes["input"] = event.data["input"]
+    state.change(node.path, **changes)
+
+
+def _started(state: State, node: Node, event: Event) -> None:
+    step = state.step(node.path)
+    number = event.data["attempt"]
+    changes: dict[str, Any] = {"attempt": number, "attempts": number}
+    if step.role is Role.ACTION:
+        changes["state"] = StepState.RUNNING
+        changes["started_at"] = step.started_at or event.at
+    state.change(node.path, **changes)
+    state.attempts[node.path, number] = AttemptSnapshot(
+        step=node.path, number=number, role=step.role, worker=event.data["worker"], started_at=event.at
+    )
+
+
+def _waiting(state: State, node: Node, event: Event) -> None:
+    due = event.data.get("due_at")
+    state.change(
+        node.path,
+        state=StepState.WAITING,
+        started_at=event.at,
+        due_at=None if due is None else _time(due),
+        open_children=len(node.children),
+    )
+
+
+def _stopping(state: State, node: Node, event: Event) -> None:
+    state.change(node.path, stopping=True, error=event.data.get("error"))
+
+
+def _end_attempt(state: State, node: Node, event: Event) -> None:
+    """Close the running attempt as ``attempt_state`` says and keep what it teaches about the step's effect."""
+    outcome = event.data.get("attempt_state")
+    step = state.step(node.path)
+    if outcome is None or step.attempt is None:
+        return
+    ended = AttemptState(outcome)
+    state.attempts[node.path, step.attempt] = replace(
+        state.attempt(node.path, step.attempt), state=ended, error=event.data.get("error"), ended_at=event.at
+    )
+    changes: dict[str, Any] = {"attempt": None}
+    if ended is AttemptState.LOST:
+        changes["losses"] = step.losses + 1
+    else:
+        changes["losses"] = 0
+        if ended in (AttemptState.FAILED, AttemptState.TIMED_OUT):
+            changes["failures"] = step.failures + 1
+    if step.role is Role.ACTION:
+        if ended is AttemptState.SUCCEEDED:
+            changes["effect_unknown"] = False
+        elif event.data.get("effect_unknown"):
+            changes["effect_unknown"] = True
+    state.change(node.path, **changes)
+
+
+def _retrying(state: State, node: Node, event: Event) -> None:
+    _end_attempt(state, node, event)
+    changes: dict[str, Any] = {"due_at": _time(event.data["due_at"])}
+    if state.step(node.path).role is Role.ACTION:
+        changes["state"] = StepState.RETRYING
+        changes["error"] = event.data["error"]
+    else:
+        changes["undo_error"] = event.data["error"]
+    state.change(node.path, **changes)
+
+
+def _settled(target: StepState) -> Callable[[State, Node, Event], None]:
+    def apply(state: State, node: Node, event: Event) -> None:
+        _end_attempt(state, node, event)
+        before = state.step(node.path)
+        changes: dict[str, Any] = {
+            "state": target,
+            "settled": event.sequence,
+            "ended_at": event.at,
+            "due_at": None,
+            "started_at": before.started_at or (event.at if target is StepState.COMPLETED else None),
+            "error": event.data.get("error"),
+        }
+        if "output" in event.data:
+            changes["output"] = event.data["output"]
+        state.change(node.path, **changes)
+        if "variables" in event.data:
+            state.instance = replace(state.instance, variables={**state.instance.variables, **event.data["variables"]})
+        _count_down(state, node, before, target)
+
+    return apply
+
+
+def _count_down(state: State, node: Node, before: StepSnapshot, target: StepState) -> None:
+    for successor in node.successors:
+        step = state.step(successor)
+        state.change(
+            successor,
+            needs_settled=step.needs_settled + 1,
+            needs_completed=step.needs_completed + (target is StepState.COMPLETED),
+        )
+    if before.open_children and target is StepState.COMPLETED:
+        # A race is decided while branches still run: the instance waits for them in its block's stead.
+        state.instance = replace(state.instance, open_steps=state.instance.open_steps + before.open_children)
+    parent = None if node.parent is None else state.step(node.parent)
+    if parent is None or (parent.open_children and parent.state is StepState.COMPLETED):
+        state.instance = replace(state.instance, open_steps=state.instance.open_steps - 1)
+    if parent is not None and parent.open_children:
+        state.change(parent.path, open_children=parent.open_children - 1)
+
+
+def _lost(state: State, node: Node, event: Event) -> None:
+    _end_attempt(state, node, event)
+
+
+def _compensating(state: State, node: Node, event: Event) -> None:
+    state.change(
+        node.path,
+        state=StepState.COMPENSATING,
+        role=Role.COMPENSATION,
+        undo_input=event.data["input"],
+        generation=event.data["generation"],
+        failures=0,
+        losses=0,
+    )
+
+
+def _undone(target: StepState) -> Callable[[State, Node, Event], None]:
+    def apply(state: State, node: Node, event: Event) -> None:
+        _end_attempt(state, node, event)
+        state.change(node.path, state=target, undo_error=event.data.get("error"), due_at=None, role=Role.COMPENSATION)
+        state.instance = replace(
+            state.instance,
+            undo_next=state.instance.undo_next + 1,
+            undo_failed=state.instance.undo_failed or target is StepState.COMPENSATION_FAILED,
+        )
+
+    return apply
+
+
+_STEP: Mapping[EventType, Callable[[State, Node, Event], None]] = {
+    EventType.STEP_SCHEDULED: _scheduled,
+    EventType.STEP_STARTED: _started,
+    EventType.STEP_WAITING: _waiting,
+    EventType.STEP_RETRYING: _retrying,
+    EventType.STEP_STOPPING: _stopping,
+    EventType.STEP_COMPLETED: _settled(StepState.COMPLETED),
+    EventType.STEP_FAILED: _settled(StepState.FAILED),
+    EventType.STEP_TIMED_OUT: _settled(StepState.TIMED_OUT),
+    EventType.STEP_SKIPPED: _settled(StepState.SKIPPED),
+    EventType.STEP_CANCELLED: _settled(StepState.CANCELLED),
+    EventType.STEP_COMPENSATING: _compensating,
+    EventType.STEP_COMPENSATED: _undone(StepState.COMPENSATED),
+    EventType.STEP_COMPENSATION_FAILED: _undone(StepState.COMPENSATION_FAILED),
+    EventType.ATTEMPT_LOST: _lost,
+}

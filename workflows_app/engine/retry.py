@@ -1,0 +1,63 @@
+"""Retry arithmetic: whether another attempt is due, and after how many seconds."""
+
+from __future__ import annotations
+
+from workflows_app.engine.definition.model import Backoff, Retry
+
+
+def interval(policy: Retry, failures: int, jitter: float) -> float:
+    """Return the seconds to wait after the ``failures``-th counted failure.
+
+    Args:
+        policy: the step's retry policy.
+        failures: counted failures so far, from 1.
+        jitter: a number in [0, 1) drawn by the caller; 0.5 is the middle of the jitter's range. The back-off
+            ``random`` draws its whole interval from it.
+
+    >>> [interval(Retry(jitter=0), n, 0.5) for n in (1, 2, 3, 10)]
+    [1.0, 2.0, 4.0, 60.0]
+    >>> interval(Retry(backoff=Backoff.LINEAR, jitter=0), 3, 0.5)
+    3.0
+    >>> interval(Retry(backoff=Backoff.RANDOM, initial_interval=2, max_interval=10), 1, 0.25)
+    4.0
+    """
+    if policy.backoff is Backoff.RANDOM:
+        low = min(policy.initial_interval, policy.max_interval)
+        return low + (policy.max_interval - low) * jitter
+    if policy.backoff is Backoff.FIXED:
+        base = policy.initial_interval
+    elif policy.backoff is Backoff.LINEAR:
+        base = policy.initial_interval * failures
+    else:
+        base = _exponential(policy, failures)
+    base = min(base, policy.max_interval)
+    return max(0.0, base * (1 + policy.jitter * (2 * jitter - 1)))
+
+
+def _exponential(policy: Retry, failures: int) -> float:
+    """Grow step by step and stop at the ceiling: a power would overflow for a million failures.
+
+    >>> interval(Retry(jitter=0, max_attempts=10**9), 10**9, 0.5)
+    60.0
+    """
+    base = policy.initial_interval
+    if policy.multiplier <= 1:
+        return base * policy.multiplier ** min(failures - 1, 1000)
+    for _ in range(failures - 1):
+        if base >= policy.max_interval or base == 0:
+            break
+        base *= policy.multiplier
+    return base
+
+
+def attempts_left(policy: Retry | None, failures: int) -> int:
+    """Return how many more attempts the policy grants after ``failures`` counted failures; none without a policy."""
+    return max(0, (policy.max_attempts if policy else 1) - failures)
+
+
+def forbids(policy: Retry, code: str, recoverable: bool) -> bool:
+    """Say whether the error itself rules out another attempt: ``recoverable: false`` or a non-retryable code.
+
+    Codes are compared whole, never by substring.
+    """
+    return not recoverable or code in policy.non_retryable

@@ -1,0 +1,98 @@
+"""Snapshots: the stored state of an instance, its steps and attempts, as the engine sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from workflows_app.engine.states import AttemptState, Cause, InstanceState, Role, StepState
+
+
+class _NotLoaded:
+    """Stands for a value that was left in the database because nothing is known to read it."""
+
+    def __repr__(self) -> str:
+        return "NOT_LOADED"
+
+
+NOT_LOADED: Final = _NotLoaded()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceSnapshot:
+    """One workflow instance.
+
+    ``ending`` is what a stopping instance heads for: ``return``, or one of the causes. ``open_steps`` counts the
+    unsettled steps of the outermost list, and those of a race that has been decided. ``undo_order`` holds step paths,
+    ``undo_next`` the index of the undo in progress.
+    """
+
+    id: str
+    workflow: str
+    version: str
+    state: InstanceState = InstanceState.PENDING
+    cause: Cause | None = None
+    ending: str | None = None
+    undo: bool = False
+    input: Any = NOT_LOADED
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    output: Any = None
+    error: Mapping[str, Any] | None = None
+    open_steps: int = 0
+    undo_order: tuple[str, ...] = ()
+    undo_next: int = 0
+    undo_failed: bool = False
+    sequence: int = 0
+    correlation_id: str = ""
+    started_by: str = ""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepSnapshot:
+    """One step of an instance. A step without a row is ``StepSnapshot(path=...)``: pending, nothing counted.
+
+    ``attempt`` is the number of the running attempt, ``attempts`` how many were made, ``failures`` and ``losses`` how
+    many of the current role counted against the retry policy, and were lost in a row. ``settled`` is the sequence of
+    the event that settled the step: the order of completion.
+    """
+
+    path: str
+    state: StepState = StepState.PENDING
+    role: Role = Role.ACTION
+    generation: int = 0
+    attempt: int | None = None
+    attempts: int = 0
+    failures: int = 0
+    losses: int = 0
+    needs_settled: int = 0
+    needs_completed: int = 0
+    open_children: int = 0
+    stopping: bool = False
+    effect_unknown: bool = False
+    input: Any = None
+    undo_input: Any = None
+    output: Any = None
+    error: Mapping[str, Any] | None = None
+    undo_error: Mapping[str, Any] | None = None
+    due_at: datetime | None = None
+    settled: int | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptSnapshot:
+    """One attempt of a step."""
+
+    step: str
+    number: int
+    role: Role = Role.ACTION
+    state: AttemptState = AttemptState.RUNNING
+    worker: str = ""
+    error: Mapping[str, Any] | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None

@@ -1,0 +1,114 @@
+"""The state tables: one per machine; model choices, database constraints and diagrams derive from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class InstanceState(StrEnum):
+    PENDING = "pending"
+    RUNNING = "running"
+    PAUSED = "paused"
+    COMPENSATING = "compensating"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TERMINATED = "terminated"
+    COMPENSATED = "compensated"
+    COMPENSATION_FAILED = "compensation_failed"
+
+
+class StepState(StrEnum):
+    PENDING = "pending"
+    SCHEDULED = "scheduled"
+    RUNNING = "running"
+    WAITING = "waiting"
+    RETRYING = "retrying"
+    COMPENSATING = "compensating"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed_out"
+    COMPENSATED = "compensated"
+    COMPENSATION_FAILED = "compensation_failed"
+
+
+class AttemptState(StrEnum):
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    LOST = "lost"
+    CANCELLED = "cancelled"
+
+
+class Cause(StrEnum):
+    """Why an instance left the straight road to ``completed``."""
+
+    FAILURE = "failure"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed_out"
+    OPERATOR = "operator"
+
+
+class Role(StrEnum):
+    """What an attempt does: the step's own work or its undo."""
+
+    ACTION = "action"
+    COMPENSATION = "compensation"
+
+
+I = InstanceState  # noqa: E741 - the tables below are read as tables
+S, A = StepState, AttemptState
+
+INSTANCE_TRANSITIONS: Mapping[InstanceState, frozenset[InstanceState]] = MappingProxyType(
+    {
+        I.PENDING: frozenset({I.RUNNING, I.CANCELLED, I.TERMINATED}),
+        I.RUNNING: frozenset({I.PAUSED, I.COMPENSATING, I.COMPLETED, I.FAILED, I.CANCELLED, I.TERMINATED}),
+        I.PAUSED: frozenset({I.RUNNING, I.COMPENSATING, I.FAILED, I.CANCELLED, I.TERMINATED}),
+        I.COMPENSATING: frozenset({I.COMPENSATED, I.COMPENSATION_FAILED, I.TERMINATED}),
+        I.COMPENSATION_FAILED: frozenset({I.COMPENSATING}),
+        I.COMPLETED: frozenset(),
+        I.FAILED: frozenset(),
+        I.CANCELLED: frozenset(),
+        I.TERMINATED: frozenset(),
+        I.COMPENSATED: frozenset(),
+    }
+)
+
+STEP_TRANSITIONS: Mapping[StepState, frozenset[StepState]] = MappingProxyType(
+    {
+        S.PENDING: frozenset({S.SCHEDULED, S.WAITING, S.COMPLETED, S.SKIPPED, S.CANCELLED, S.FAILED, S.TIMED_OUT}),
+        S.SCHEDULED: frozenset({S.RUNNING, S.CANCELLED, S.TIMED_OUT, S.FAILED}),
+        S.RUNNING: frozenset({S.SCHEDULED, S.COMPLETED, S.FAILED, S.RETRYING, S.CANCELLED, S.TIMED_OUT}),
+        S.RETRYING: frozenset({S.SCHEDULED, S.CANCELLED, S.TIMED_OUT, S.FAILED}),
+        S.WAITING: frozenset({S.COMPLETED, S.FAILED, S.CANCELLED, S.TIMED_OUT}),
+        S.COMPLETED: frozenset({S.COMPENSATING}),
+        S.FAILED: frozenset({S.COMPENSATING}),
+        S.TIMED_OUT: frozenset({S.COMPENSATING}),
+        S.CANCELLED: frozenset({S.COMPENSATING}),
+        S.COMPENSATING: frozenset({S.COMPENSATED, S.COMPENSATION_FAILED}),
+        S.COMPENSATION_FAILED: frozenset({S.COMPENSATING}),
+        S.SKIPPED: frozenset(),
+        S.COMPENSATED: frozenset(),
+    }
+)
+
+ATTEMPT_TRANSITIONS: Mapping[AttemptState, frozenset[AttemptState]] = MappingProxyType(
+    {
+        A.RUNNING: frozenset({A.SUCCEEDED, A.FAILED, A.TIMED_OUT, A.LOST, A.CANCELLED}),
+        A.SUCCEEDED: frozenset(),
+        A.FAILED: frozenset(),
+        A.TIMED_OUT: frozenset(),
+        A.LOST: frozenset(),
+        A.CANCELLED: frozenset(),
+    }
+)
+
+INSTANCE_ENDED = frozenset({I.COMPLETED, I.FAILED, I.CANCELLED, I.TERMINATED, I.COMPENSATED, I.COMPENSATION_FAILED})
+STEP_OPEN = frozenset({S.PENDING, S.SCHEDULED, S.RUNNING, S.WAITING, S.RETRYING})
+"""A step in one of these is not settled: its successors and its block still wait for it."""
+STEP_SETTLED = frozenset(StepState) - STEP_OPEN

@@ -1,0 +1,68 @@
+"""Activities: each named type is registered, and constant parameters meet its schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from workflows_app.engine import expressions, schemas
+from workflows_app.engine.definition.model import ActivityBody
+from workflows_app.engine.errors import ExpressionError, OrchestratorError, Problem
+from workflows_app.engine.values import join_path
+from workflows_app.engine.verifier.activity_info import ActivityInfo
+from workflows_app.engine.verifier.outline import Keys, Outline
+
+_CODES = {"required": "MISSING_REQUIRED_INPUT", "additionalProperties": "UNKNOWN_PARAMETER"}
+
+
+def problems(outline: Outline, registered: Mapping[str, ActivityInfo]) -> Iterator[Problem]:
+    """Yield ``UNKNOWN_TASK_TYPE`` and the problems of parameters, of steps and of their undo."""
+    for placed in outline.steps.values():
+        body, undo = placed.step.body, placed.step.compensate
+        if isinstance(body, ActivityBody):
+            yield from _check(placed.keys, body.activity, body.parameters, registered)
+        if undo is not None:
+            yield from _check((*placed.keys, "compensate"), undo.activity, undo.parameters, registered)
+
+
+def _check(
+    keys: Keys, name: str, parameters: Mapping[str, Any], registered: Mapping[str, ActivityInfo]
+) -> Iterator[Problem]:
+    info = registered.get(name)
+    if info is None:
+        yield Problem(
+            code="UNKNOWN_TASK_TYPE", path=join_path("", *keys, "activity"), message=_unknown(name, registered)
+        )
+    elif info.parameters is not None:
+        where = join_path("", *keys, "with")
+        try:
+            for failure in schemas.explain(_known(dict(parameters)), info.parameters, partial=True):
+                code = _CODES.get(failure.keyword, "INVALID_PARAMETER")
+                yield Problem(code=code, path=join_path(where, *failure.keys), message=failure.message)
+        except OrchestratorError as error:
+            yield Problem(code="INVALID_PARAMETER", path=where, message=error.message)
+
+
+def _unknown(name: str, registered: Mapping[str, ActivityInfo]) -> str:
+    plain, _, version = name.partition("@")
+    if version and plain in registered:
+        versions = sorted(known.partition("@")[2] for known in registered if known.startswith(f"{plain}@"))
+        return f"the activity `{plain}` is registered, but not its version {version}; there is {', '.join(versions)}"
+    close = get_close_matches(plain, [known for known in registered if "@" not in known][:200], n=1)
+    return f"no activity `{name}` is registered{f'; did you mean `{close[0]}`?' if close else ''}"
+
+
+def _known(value: Any) -> Any:
+    """Return the value with ``ANYTHING`` wherever only runtime knows."""
+    if isinstance(value, Mapping):
+        return {key: _known(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_known(part) for part in value]
+    if not isinstance(value, str) or "${" not in value:
+        return value
+    try:
+        compiled = expressions.compile_value(value)
+        return compiled.evaluate({}) if compiled.is_constant else schemas.ANYTHING
+    except ExpressionError:
+        return schemas.ANYTHING

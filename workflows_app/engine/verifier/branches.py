@@ -1,0 +1,122 @@
+"""Branches: choices that may take none, joins that join nothing, and steps that no run reaches."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from workflows_app.engine.definition.model import (
+    ChoiceBody,
+    Join,
+    Kind,
+    OnError,
+    ParallelBody,
+    Step,
+)
+from workflows_app.engine.errors import Problem
+from workflows_app.engine.verifier.outline import Outline, Placed, StepList
+
+_COMPARISON = re.compile(r"([^<>=!&|?]+?)\s*(==|!=|<=|>=|<|>)\s*([^<>=!&|?]+)\Z")
+_NEGATION = re.compile(r"!\s*(?:\(([^()]*)\)|([\w.\[\]]+))\Z")
+_OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+
+
+def problems(outline: Outline) -> Iterator[Problem]:
+    """Yield ``ELSE_NOT_LAST``, and the warnings ``BRANCH_NO_DEFAULT``, ``JOIN_ANY_SINGLE`` and ``UNREACHABLE``."""
+    for placed in outline.steps.values():
+        body = placed.step.body
+        if isinstance(body, ChoiceBody):
+            yield from _choice(placed, body)
+        if placed.step.join is Join.ANY and len(placed.inside.needs[placed.step.id]) < 2:
+            message = "`any` of fewer than two dependencies is no choice; name them in `needs`"
+            yield _warning("JOIN_ANY_SINGLE", placed.path("join"), message)
+        if isinstance(body, ParallelBody) and body.join is Join.ANY and len(body.branches) < 2:
+            message = "`any` of fewer than two branches is no choice"
+            yield _warning("JOIN_ANY_SINGLE", placed.path("parallel", "join"), message)
+    ending = _Ending()
+    for inside in outline.lists:
+        yield from _unreachable(outline, inside, ending)
+
+
+def _choice(placed: Placed, body: ChoiceBody) -> Iterator[Problem]:
+    last = len(body.cases) - 1
+    for index, case in enumerate(body.cases):
+        if case.when is None and index < last:
+            message = "only the last branch may leave `when` out (else); the branches after this one are never taken"
+            yield Problem(code="ELSE_NOT_LAST", path=placed.path("choice", index), message=message)
+    if body.cases[last].when is not None and not _exhaustive([case.when for case in body.cases]):
+        message = "where no condition holds, no branch is taken; a last one without `when` would say what happens then"
+        yield _warning("BRANCH_NO_DEFAULT", placed.path("choice"), message)
+
+
+def _exhaustive(conditions: list[str | None]) -> bool:
+    """Decide the simple cases: ``true``, a comparison and its opposite, a condition and its negation.
+
+    >>> _exhaustive(["input.a > 1", "${ input.a <= 1 }"]), _exhaustive(["vars.x", "!vars.x"]), _exhaustive(["a > 1"])
+    (True, True, False)
+    """
+    plain = {_bare(condition or "true") for condition in conditions}
+    if "true" in plain:
+        return True
+    for condition in plain:
+        compared = _COMPARISON.match(condition)
+        if compared:
+            left, operator, right = compared.groups()
+            if any(_same(other, left, _OPPOSITE[operator], right) for other in plain):
+                return True
+        negated = _NEGATION.match(condition)
+        if negated and (negated[1] or negated[2]).strip() in plain:
+            return True
+    return False
+
+
+def _bare(condition: str) -> str:
+    text = condition.strip()
+    return text[2:-1].strip() if text.startswith("${") and text.endswith("}") else text
+
+
+def _same(condition: str, left: str, operator: str, right: str) -> bool:
+    compared = _COMPARISON.match(condition)
+    return compared is not None and compared.groups() == (left, operator, right)
+
+
+def _unreachable(outline: Outline, inside: StepList, ending: _Ending) -> Iterator[Problem]:
+    """Warn about the steps that stand directly behind one after which the instance has certainly ended."""
+    for name in inside.steps:
+        needs = inside.needs[name]
+        ends = [need for need in needs if ending.certain(inside.steps[need])]
+        certain = ends if inside.steps[name].join is Join.ALL else ends if len(ends) == len(needs) else []
+        if certain:
+            message = f"never runs: the instance has ended with `{certain[0]}`"
+            yield _warning("UNREACHABLE", outline.steps[name].path(), message)
+
+
+class _Ending:
+    """Remembers which steps, once entered, certainly end the instance."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, bool] = {}
+
+    def certain(self, step: Step) -> bool:
+        if step.id not in self._known:
+            self._known[step.id] = self._decide(step)
+        return self._known[step.id]
+
+    def _decide(self, step: Step) -> bool:
+        if step.when is not None or step.disabled or step.on_error is not OnError.FAIL:
+            return False
+        match step.body:
+            case ChoiceBody(cases=cases):
+                return cases[-1].when is None and all(self._list(case.steps) for case in cases)
+            case ParallelBody(branches=named, join=Join.ALL):
+                return any(self._list(steps) for steps in named.values())
+            case _:
+                return step.kind in (Kind.RETURN, Kind.FAIL)
+
+    def _list(self, steps: tuple[Step, ...]) -> bool:
+        """A list is entered as a whole: one certain ending among its unconditional steps is enough."""
+        return any(self.certain(step) for step in steps)
+
+
+def _warning(code: str, path: str, message: str) -> Problem:
+    return Problem(code=code, path=path, message=message, severity="warning")

@@ -1,0 +1,84 @@
+"""The outline: where each step stands in the document, and which list of steps it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from workflows_app.engine.definition.model import ChoiceBody, Definition, ParallelBody, Step
+from workflows_app.engine.graph import resolve_needs
+from workflows_app.engine.values import join_path
+
+Keys = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StepList:
+    """One list of steps: of the document, of a case of a choice, or of a branch.
+
+    Args:
+        keys: where the list stands in the document.
+        steps: the steps by id, in order.
+        owner: id of the step that the list is written in; ``None`` for the outermost one.
+        needs: direct dependencies within the list by step, unknown ones left out.
+    """
+
+    keys: Keys
+    steps: dict[str, Step]
+    owner: str | None
+    needs: dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """One step with its keys in the document and the list it stands in."""
+
+    step: Step
+    keys: Keys
+    inside: StepList
+
+    def path(self, *keys: str | int) -> str:
+        """Spell the place of the step, or of something in it."""
+        return join_path("", *self.keys, *keys)
+
+
+@dataclass(slots=True)
+class Outline:
+    """All steps of a definition in the order of the document, outer before inner."""
+
+    definition: Definition
+    lists: list[StepList] = field(init=False, default_factory=list)
+    steps: dict[str, Placed] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        stack: list[tuple[Keys, tuple[Step, ...], str | None]] = [(("steps",), self.definition.steps, None)]
+        while stack:
+            keys, steps, owner = stack.pop()
+            known = {step.id for step in steps}
+            needs = {name: tuple(n for n in wanted if n in known) for name, wanted in resolve_needs(steps).items()}
+            inside = StepList(keys, {step.id: step for step in steps}, owner, needs)
+            self.lists.append(inside)
+            inner: list[tuple[Keys, tuple[Step, ...], str | None]] = []
+            for index, step in enumerate(steps):
+                place = (*keys, index)
+                self.steps[step.id] = Placed(step, place, inside)
+                inner.extend(((*place, *rest), entries, step.id) for rest, entries in _inner(step))
+            stack.extend(reversed(inner))
+
+    def lineage(self, name: str) -> Iterator[tuple[StepList, str]]:
+        """Yield the step's list with the step, then each enclosing list with the block that leads to the step."""
+        current: str | None = name
+        while current is not None:
+            inside = self.steps[current].inside
+            yield inside, current
+            current = inside.owner
+
+
+def _inner(step: Step) -> list[tuple[Keys, tuple[Step, ...]]]:
+    match step.body:
+        case ChoiceBody(cases=cases):
+            return [(("choice", index, "steps"), case.steps) for index, case in enumerate(cases)]
+        case ParallelBody(branches=named):
+            return [(("parallel", "branches", name), entries) for name, entries in named.items()]
+        case _:
+            return []

@@ -1,0 +1,52 @@
+"""``manage.py sweep``: the loop that fires timers, takes over lost work and keeps the queues filled."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from argparse import ArgumentParser
+from typing import Any
+
+from django.db import DatabaseError, InterfaceError, connection
+
+from workflows_app.management.answers import DONE, AnsweringCommand
+from workflows_app.services import sweep
+
+log = logging.getLogger(__name__)
+
+
+class Command(AnsweringCommand):
+    help = "Fire timers, take over lost work, keep the queues filled. Run one or more beside the workers."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--once", action="store_true", help="do one pass and end")
+        parser.add_argument("--interval", type=float, default=0.5, help="longest pause between passes, in seconds")
+        self.add_format(parser)
+
+    def answer(self, *, once: bool, interval: float, **options: Any) -> int:
+        if once:
+            swept = sweep.run()
+            self.show(
+                {name: getattr(swept, name) for name in swept.__slots__},
+                f"{swept.timers} timers fired, {swept.lost} lost and {swept.timed_out} overdue attempts ended, "
+                f"{swept.published} messages published, {swept.sent_again} sent again",
+            )
+            return DONE
+        self._loop(interval)
+        return DONE
+
+    def _loop(self, interval: float) -> None:
+        stop = threading.Event()
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(sign, lambda *_: stop.set())
+        while not stop.is_set():
+            pause = interval
+            try:
+                if sweep.lead():
+                    swept = sweep.run()
+                    pause = min(interval, max(0.02, swept.next_due if swept.next_due is not None else interval))
+            except (DatabaseError, InterfaceError) as problem:
+                log.warning("the sweep waits for the database: %s", problem)
+                connection.close()
+            stop.wait(pause)

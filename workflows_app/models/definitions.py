@@ -1,0 +1,54 @@
+"""Definitions and their versions; a published version never changes, the database sees to it."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Definition(models.Model):
+    """A workflow's name; everything else belongs to its versions."""
+
+    name = models.CharField(max_length=100, unique=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DefinitionVersionQuerySet(models.QuerySet["DefinitionVersion"]):
+    def startable(self) -> DefinitionVersionQuerySet:
+        """Versions that a start without a version may take, the highest first."""
+        return self.filter(deprecated=False, prerelease="").order_by("-major", "-minor", "-patch")
+
+
+class DefinitionVersion(models.Model):
+    """One immutable version: the document as published, and its hash."""
+
+    definition = models.ForeignKey(Definition, on_delete=models.PROTECT, related_name="versions")
+    version = models.CharField(max_length=60)
+    major = models.BigIntegerField()
+    minor = models.BigIntegerField()
+    patch = models.BigIntegerField()
+    prerelease = models.CharField(max_length=60, blank=True, default="")
+    document = models.JSONField()
+    source = models.TextField(help_text="The text that was published.")
+    content_hash = models.CharField(max_length=64)
+    deprecated = models.BooleanField(default=False)
+    published_at = models.DateTimeField(auto_now_add=True)
+    published_by = models.CharField(max_length=150)
+
+    objects = DefinitionVersionQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["definition", "version"], name="definition_version_unique"),
+        ]
+        indexes = [
+            models.Index(fields=["definition", "-major", "-minor", "-patch"], name="definition_version_order"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.definition.name} {self.version}"

@@ -1,0 +1,153 @@
+"""Instances: start, cancel, terminate."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from workflows_app.engine import schemas, values
+from workflows_app.engine.errors import Conflict, InputInvalid, OrchestratorError, Problem
+from workflows_app.engine.snapshot import InstanceSnapshot
+from workflows_app.engine.transitions import Cancel, Slice, Start, Terminate, decide
+from workflows_app.models import Instance
+from workflows_app.services import audit, decisions, definitions, graphs
+
+KEY_LENGTH = 200
+
+
+def start(
+    *,
+    name: str,
+    actor: str,
+    version: str | None = None,
+    input: Any = None,
+    correlation_id: str | None = None,
+    idempotency_key: str | None = None,
+) -> Instance:
+    """Start an instance of a published version.
+
+    Args:
+        name: the workflow.
+        actor: who starts it.
+        version: semantic version; the highest startable one if left out.
+        input: JSON value that meets the definition's input schema; ``None`` stands for an empty mapping.
+        correlation_id: groups instances and matches events; the instance's id if left out.
+        idempotency_key: a second start of the workflow with the same key returns the first instance.
+
+    Returns:
+        The instance, running; its first steps are dispatched when the transaction commits.
+
+    Raises:
+        NotFound: no such workflow or version.
+        InputInvalid: with every problem of the input; nothing is stored.
+        Conflict: the idempotency key was used with another input.
+    """
+    found = definitions.find(name=name, version=version)
+    graph = graphs.of_version(found.pk)
+    value = {} if input is None else input
+    _check_keys(correlation_id=correlation_id, idempotency_key=idempotency_key)
+    encoded = _check_input(value, graph.definition.input_schema)
+    instance_id = uuid4()
+    with transaction.atomic():
+        if not _insert(instance_id, found.pk, name, found.version, correlation_id, idempotency_key, actor, encoded):
+            return _existing(name, idempotency_key or "", value)
+        blank = InstanceSnapshot(id=str(instance_id), workflow=name, version=found.version, input=value)
+        slice_ = Slice(graph=graph, instance=blank, whole=True, limit_bytes=settings.ORCHESTRATOR_MAX_OUTPUT_BYTES)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT wf_clock()")
+            now = cursor.fetchone()[0]
+        occurrence = Start(input=value, correlation_id=correlation_id or str(instance_id), actor=actor)
+        decisions.record(instance_id, decide(slice_, occurrence, now=now), now)
+    return Instance.objects.get(pk=instance_id)
+
+
+def _check_keys(**keys: str | None) -> None:
+    for label, key in keys.items():
+        if key is not None and not (0 < len(key) <= KEY_LENGTH and key.isprintable()):
+            raise InputInvalid(
+                f"{label} must be 1 to {KEY_LENGTH} printable characters",
+                problems=[Problem(code="INVALID_KEY", path=label, message=f"1 to {KEY_LENGTH} printable characters")],
+            )
+
+
+def _check_input(value: Any, schema: Any) -> str:
+    try:
+        encoded = values.encode(value, limit_bytes=settings.ORCHESTRATOR_MAX_INPUT_BYTES, what="the input")
+    except OrchestratorError as refused:
+        problem = Problem(code=refused.code, path="input", message=refused.message)
+        raise InputInvalid(refused.message, code=refused.code, problems=[problem]) from refused
+    problems = schemas.validate(value, schema, path="input") if schema is not None else []
+    if problems:
+        raise InputInvalid(f"the input has {len(problems)} problem(s)", problems=problems)
+    return encoded
+
+
+def _insert(
+    instance_id: UUID,
+    version_id: int,
+    name: str,
+    version: str,
+    correlation_id: str | None,
+    idempotency_key: str | None,
+    actor: str,
+    encoded: str,
+) -> bool:
+    """Insert the bare row; ``False`` if the idempotency key is taken (waits for a start in progress to commit)."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT wf_new_instance(%s, %s, %s, %s, %s, %s, %s, %s)",
+            [
+                instance_id,
+                version_id,
+                name,
+                version,
+                correlation_id or str(instance_id),
+                idempotency_key,
+                actor[:150],
+                encoded,
+            ],
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def _existing(name: str, idempotency_key: str, value: Any) -> Instance:
+    existing = Instance.objects.get(workflow=name, idempotency_key=idempotency_key)
+    if json.dumps(existing.input, sort_keys=True) != json.dumps(value, sort_keys=True):
+        raise Conflict(
+            f"the idempotency key {idempotency_key!r} was used with another input, by instance {existing.pk}",
+            code="IDEMPOTENCY_CONFLICT",
+        )
+    return existing
+
+
+def cancel(*, instance_id: UUID, actor: str, compensate: bool | None = None, reason: str = "") -> Instance:
+    """Cancel: nothing new starts, running steps are told to stop, completed ones are undone if so decided.
+
+    Args:
+        compensate: overrides the definition's ``on_cancel``.
+        reason: kept in the history.
+
+    Raises:
+        NotFound, StateForbids.
+    """
+    return _command(instance_id, Cancel(actor=actor, reason=reason, compensate=compensate), "instance.cancelled")
+
+
+def terminate(*, instance_id: UUID, actor: str, reason: str = "") -> Instance:
+    """End at once: nothing is awaited and nothing is undone.
+
+    Raises:
+        NotFound, StateForbids.
+    """
+    return _command(instance_id, Terminate(actor=actor, reason=reason), "instance.terminated")
+
+
+@transaction.atomic
+def _command(instance_id: UUID, command: Cancel | Terminate, action: str) -> Instance:
+    decisions.take(instance_id=instance_id, occurrence=command)
+    audit.record(actor=command.actor, action=action, target=str(instance_id), data={"reason": command.reason})
+    return Instance.objects.get(pk=instance_id)

@@ -1,0 +1,182 @@
+"""The sweep: whatever was forgotten by a broker, a worker or a process that died is found in the database and goes on.
+
+Any number of sweepers may run; one works at a time (an advisory lock that its session holds), the others stand by.
+Every act is fenced by the row that it is about, so that even two at once would do nothing twice.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from workflows_app import dispatch
+from workflows_app.engine.commands import Dispatch, TimerKind
+from workflows_app.engine.errors import OrchestratorError
+from workflows_app.engine.transitions import AttemptLost, AttemptTimedOut, TimerFired
+from workflows_app.models import Timer
+from workflows_app.services import decisions
+
+log = logging.getLogger(__name__)
+
+BATCH = 200
+"""Rows of each kind that one pass handles, so that no pass lasts long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """What one pass did, in counts; ``next_due`` is the seconds until the next timer, if any is set."""
+
+    timers: int = 0
+    lost: int = 0
+    timed_out: int = 0
+    published: int = 0
+    sent_again: int = 0
+    next_due: float | None = None
+
+
+def lead() -> bool:
+    """Try to become the one sweeper that works; the lock goes with this database session."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(hashtext('workflows_app.sweep'))")
+        return bool(cursor.fetchone()[0])
+
+
+def run() -> Swept:
+    """Do one pass: overdue attempts, due timers, held-back and lost messages."""
+    lost, timed_out = end_overdue_attempts()
+    timers = fire_timers()
+    published = _publish(_rows("SELECT * FROM wf_refill(%s)", settings.ORCHESTRATOR_WINDOW))
+    again = send_again()
+    return Swept(
+        timers=timers,
+        lost=lost,
+        timed_out=timed_out,
+        published=published,
+        sent_again=again,
+        next_due=_seconds_to_next_timer(),
+    )
+
+
+def end_overdue_attempts() -> tuple[int, int]:
+    """End attempts whose lease or time-out has passed; return how many were lost and how many timed out."""
+    counts = {AttemptLost: 0, AttemptTimedOut: 0}
+    for instance_id, path, number in _rows("SELECT * FROM wf_overdue(%s)", BATCH):
+        try:
+            kind = _end(instance_id, path, number)
+        except OrchestratorError as problem:
+            log.warning("attempt %s of %s in %s: %s", number, path, instance_id, problem.message)
+            continue
+        if kind is not None:
+            counts[kind] += 1
+    return counts[AttemptLost], counts[AttemptTimedOut]
+
+
+def _end(instance_id: UUID, path: str, number: int) -> type[AttemptLost] | type[AttemptTimedOut] | None:
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM workflows_app_instance WHERE id = %s FOR UPDATE", [instance_id])
+            cursor.execute(
+                "SELECT timeout_at <= wf_clock(), lease_expires_at <= wf_clock(), "
+                "extract(epoch FROM timeout_at - started_at)::float FROM workflows_app_attempt "
+                "WHERE instance_id = %s AND path = %s AND number = %s AND state = 'running' FOR UPDATE",
+                [instance_id, path, number],
+            )
+            row = cursor.fetchone()
+        if row is None or not (row[0] or row[1]):
+            return None
+        occurrence: AttemptLost | AttemptTimedOut
+        if row[0]:
+            jitter = random.random()  # noqa: S311 - spreads retries, no secret
+            occurrence = AttemptTimedOut(step=path, number=number, seconds=row[2], jitter=jitter)
+        else:
+            occurrence = AttemptLost(step=path, number=number, max_losses=settings.ORCHESTRATOR_MAX_LOSSES)
+        decisions.take(instance_id=instance_id, occurrence=occurrence, about=path, actor="timer")
+        return type(occurrence)
+
+
+def fire_timers() -> int:
+    """Fire what is due, the oldest first; return how many did something."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT wf_clock()")
+        now = cursor.fetchone()[0]
+    due = Timer.objects.filter(due_at__lte=now).order_by("due_at")[:BATCH]
+    return sum(_fire(timer, now) for timer in due)
+
+
+def _fire(timer: Timer, now: datetime) -> bool:
+    def take_ticket() -> bool:
+        """The timer's row is the ticket: cleared or moved in between, it fires nothing."""
+        deleted, _ = Timer.objects.filter(pk=timer.pk, due_at__lte=now).delete()
+        return bool(deleted)
+
+    try:
+        decisions.take(
+            instance_id=timer.instance_id,
+            occurrence=TimerFired(step=timer.path, kind=TimerKind(timer.kind)),
+            about=timer.path or None,
+            actor="timer",
+            still_true=take_ticket,
+        )
+    except OrchestratorError as problem:
+        log.warning("%s: %s", timer, problem.message)
+        Timer.objects.filter(pk=timer.pk, due_at__lte=now).delete()
+        return False
+    return True
+
+
+def send_again() -> int:
+    """Send what the broker seems to have lost: overtaken messages, and all of a queue that is empty."""
+    _know_queues()
+    seconds = settings.ORCHESTRATOR_RESEND_SECONDS
+    quiet = [row[0] for row in _rows("SELECT * FROM wf_quiet_queues(%s)", seconds)]
+    if not quiet:
+        return 0
+    empty = [name for name in quiet if dispatch.depth(name) == 0]
+    return _publish(_rows("SELECT * FROM wf_resend(%s, %s, %s)", seconds, empty, settings.ORCHESTRATOR_WINDOW))
+
+
+def _know_queues() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO workflows_app_queue (name, claimed_through) "
+            "SELECT DISTINCT d.queue, '-infinity'::timestamptz FROM workflows_app_dispatch d "
+            "WHERE NOT EXISTS (SELECT 1 FROM workflows_app_queue q WHERE q.name = d.queue) ON CONFLICT DO NOTHING"
+        )
+
+
+def _publish(rows: Iterable[tuple[UUID, str, int, str, float]]) -> int:
+    """Publish rows that are marked as published and committed; stop at the first refusal of the broker."""
+    of_instance: dict[UUID, list[Dispatch]] = defaultdict(list)
+    for instance_id, path, generation, queue, timeout in rows:
+        of_instance[instance_id].append(Dispatch(step=path, generation=generation, queue=queue, timeout=timeout))
+    sent = 0
+    for instance_id, dispatches in of_instance.items():
+        if dispatch.publish(instance_id, dispatches):
+            sent += len(dispatches)
+    return sent
+
+
+def _seconds_to_next_timer() -> float | None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT extract(epoch FROM least((SELECT min(due_at) FROM workflows_app_timer), "
+            "(SELECT min(timeout_at) FROM workflows_app_attempt WHERE state = 'running'), "
+            "(SELECT min(lease_expires_at) FROM workflows_app_attempt WHERE state = 'running')) - wf_clock())::float"
+        )
+        row = cursor.fetchone()
+    return None if row is None or row[0] is None else float(row[0])
+
+
+def _rows(query: str, *parameters: object) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(query, list(parameters))
+        return list(cursor.fetchall())

@@ -1,0 +1,115 @@
+-- Record a decision: changed columns of the instance and its steps, ended attempts, timers, dispatches, events; all or
+-- nothing. Returns the dispatches that may be published once the transaction has committed; the others wait for room
+-- in their queue's window.
+--
+-- p: {at, instance: {column: value}, new: [step], changed: [step], ended: [{path, number, state, error}],
+--     told: [path], withdrawn: [path], cleared: [path], timers: [{path, kind, due_at}],
+--     dispatches: [{path, generation, queue, timeout}], events: [event]}; absent keys of a step stay as they are.
+CREATE OR REPLACE FUNCTION wf_record(p_instance uuid, p jsonb, p_window int)
+RETURNS TABLE (path text, generation int, queue text, timeout float) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    at timestamptz := (p->>'at')::timestamptz;
+    i jsonb := coalesce(p->'instance', '{}');
+    head bytea;
+BEGIN
+    SELECT x.head_hash INTO head FROM workflows_app_instance x WHERE x.id = p_instance FOR UPDATE;
+    head := wf_append(p_instance, head, p->'events');
+    UPDATE workflows_app_instance x SET
+        state = coalesce(i->>'state', x.state),
+        cause = CASE WHEN i ? 'cause' THEN i->>'cause' ELSE x.cause END,
+        ending = CASE WHEN i ? 'ending' THEN i->>'ending' ELSE x.ending END,
+        undo = coalesce((i->>'undo')::boolean, x.undo),
+        variables = coalesce(i->'variables', x.variables),
+        output = CASE WHEN i ? 'output' THEN nullif(i->'output', 'null') ELSE x.output END,
+        error = CASE WHEN i ? 'error' THEN nullif(i->'error', 'null') ELSE x.error END,
+        open_steps = coalesce((i->>'open_steps')::int, x.open_steps),
+        undo_order = coalesce(i->'undo_order', x.undo_order),
+        undo_next = coalesce((i->>'undo_next')::int, x.undo_next),
+        undo_failed = coalesce((i->>'undo_failed')::boolean, x.undo_failed),
+        sequence = coalesce((i->>'sequence')::bigint, x.sequence),
+        started_at = coalesce((i->>'started_at')::timestamptz, x.started_at),
+        ended_at = CASE WHEN i ? 'ended_at' THEN (i->>'ended_at')::timestamptz ELSE x.ended_at END,
+        head_hash = head
+    WHERE x.id = p_instance;
+    IF p ? 'new' THEN
+        INSERT INTO workflows_app_step (instance_id, path, state, role, generation, attempt, attempts, failures, losses,
+            needs_settled, needs_completed, open_children, stopping, effect_unknown, input, undo_input, output, error,
+            undo_error, due_at, settled, started_at, ended_at)
+        SELECT p_instance, r->>'path', r->>'state', r->>'role', (r->>'generation')::int, (r->>'attempt')::int,
+            (r->>'attempts')::int, (r->>'failures')::int, (r->>'losses')::int, (r->>'needs_settled')::int,
+            (r->>'needs_completed')::int, (r->>'open_children')::int, (r->>'stopping')::boolean,
+            (r->>'effect_unknown')::boolean, nullif(r->'input', 'null'), nullif(r->'undo_input', 'null'),
+            nullif(r->'output', 'null'), nullif(r->'error', 'null'), nullif(r->'undo_error', 'null'),
+            (r->>'due_at')::timestamptz, (r->>'settled')::bigint, (r->>'started_at')::timestamptz,
+            (r->>'ended_at')::timestamptz
+        FROM jsonb_array_elements(p->'new') r;
+    END IF;
+    IF p ? 'changed' THEN
+        UPDATE workflows_app_step s SET
+            state = coalesce(r->>'state', s.state),
+            role = coalesce(r->>'role', s.role),
+            generation = coalesce((r->>'generation')::int, s.generation),
+            attempt = CASE WHEN r ? 'attempt' THEN (r->>'attempt')::int ELSE s.attempt END,
+            attempts = coalesce((r->>'attempts')::int, s.attempts),
+            failures = coalesce((r->>'failures')::int, s.failures),
+            losses = coalesce((r->>'losses')::int, s.losses),
+            needs_settled = coalesce((r->>'needs_settled')::int, s.needs_settled),
+            needs_completed = coalesce((r->>'needs_completed')::int, s.needs_completed),
+            open_children = coalesce((r->>'open_children')::int, s.open_children),
+            stopping = coalesce((r->>'stopping')::boolean, s.stopping),
+            effect_unknown = coalesce((r->>'effect_unknown')::boolean, s.effect_unknown),
+            input = CASE WHEN r ? 'input' THEN nullif(r->'input', 'null') ELSE s.input END,
+            undo_input = CASE WHEN r ? 'undo_input' THEN nullif(r->'undo_input', 'null') ELSE s.undo_input END,
+            output = CASE WHEN r ? 'output' THEN nullif(r->'output', 'null') ELSE s.output END,
+            error = CASE WHEN r ? 'error' THEN nullif(r->'error', 'null') ELSE s.error END,
+            undo_error = CASE WHEN r ? 'undo_error' THEN nullif(r->'undo_error', 'null') ELSE s.undo_error END,
+            due_at = CASE WHEN r ? 'due_at' THEN (r->>'due_at')::timestamptz ELSE s.due_at END,
+            settled = CASE WHEN r ? 'settled' THEN (r->>'settled')::bigint ELSE s.settled END,
+            started_at = coalesce((r->>'started_at')::timestamptz, s.started_at),
+            ended_at = CASE WHEN r ? 'ended_at' THEN (r->>'ended_at')::timestamptz ELSE s.ended_at END
+        FROM jsonb_array_elements(p->'changed') r
+        WHERE s.instance_id = p_instance AND s.path = r->>'path';
+    END IF;
+    IF p ? 'ended' THEN
+        UPDATE workflows_app_attempt a SET state = r.state, error = nullif(r.error, 'null'), ended_at = at
+        FROM jsonb_to_recordset(p->'ended') AS r(path text, number int, state text, error jsonb)
+        WHERE a.instance_id = p_instance AND a.path = r.path AND a.number = r.number;
+    END IF;
+    IF p ? 'told' THEN
+        UPDATE workflows_app_attempt a SET stop_requested = true
+        WHERE a.instance_id = p_instance AND a.state = 'running'
+            AND a.path IN (SELECT jsonb_array_elements_text(p->'told'));
+    END IF;
+    IF p ? 'withdrawn' THEN
+        DELETE FROM workflows_app_dispatch w
+        WHERE w.instance_id = p_instance AND w.path IN (SELECT jsonb_array_elements_text(p->'withdrawn'));
+    END IF;
+    IF p ? 'cleared' THEN
+        DELETE FROM workflows_app_timer t
+        WHERE t.instance_id = p_instance AND t.path IN (SELECT jsonb_array_elements_text(p->'cleared'));
+    END IF;
+    IF p ? 'timers' THEN
+        INSERT INTO workflows_app_timer (instance_id, path, kind, due_at)
+        SELECT p_instance, r.path, r.kind, r.due_at
+        FROM jsonb_to_recordset(p->'timers') AS r(path text, kind text, due_at timestamptz)
+        ON CONFLICT ON CONSTRAINT timer_unique DO UPDATE SET due_at = excluded.due_at;
+    END IF;
+    IF p ? 'dispatches' THEN
+        RETURN QUERY
+        WITH wanted AS (
+            SELECT r.*, row_number() OVER (PARTITION BY r.queue) AS place
+            FROM jsonb_to_recordset(p->'dispatches') AS r(path text, generation int, queue text, timeout float)
+        ), room AS (
+            SELECT q.queue, p_window - (SELECT count(*) FROM (SELECT 1 FROM workflows_app_dispatch d
+                WHERE d.queue = q.queue AND d.published_at IS NOT NULL LIMIT p_window) x) AS places
+            FROM (SELECT DISTINCT wanted.queue FROM wanted) q
+        )
+        INSERT INTO workflows_app_dispatch AS d
+            (instance_id, path, generation, queue, timeout, created_at, published_at, publications)
+        SELECT p_instance, w.path, w.generation, w.queue, w.timeout, at,
+            CASE WHEN w.place <= room.places THEN at END, CASE WHEN w.place <= room.places THEN 1 ELSE 0 END
+        FROM wanted w JOIN room ON room.queue = w.queue
+        RETURNING CASE WHEN d.published_at IS NOT NULL THEN d.path::text END, d.generation, d.queue::text, d.timeout;
+    END IF;
+END $$;
