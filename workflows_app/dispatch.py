@@ -63,9 +63,10 @@ def depth(queue: str) -> int | None:
     """Ask the broker how many messages of a queue nobody has fetched yet; ``None`` if it cannot say."""
     try:
         with current_app.connection_for_write() as connection, connection.channel() as channel:
-            return int(channel.queue_declare(queue=queue, passive=True).message_count)
-    except connection_errors():
-        return None
+            return int(channel.queue_declare(queue=queue, passive=True).message_count)  # type: ignore[attr-defined]
+    except connection_errors() as problem:
+        # A queue that the broker does not know holds nothing; Redis knows no empty ones.
+        return 0 if str(getattr(problem, "reply_code", "")) == "404" else None
 
 
 def connection_errors() -> tuple[type[BaseException], ...]:

@@ -19,7 +19,11 @@ CODES = ("BOOM", "CARD_DECLINED", "ValidationError")
 _DURATIONS = st.sampled_from(["500ms", "1s", "90s", "2h", "PT5M", 3, "1h30m"])
 _TEXTS = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\x00$"), max_size=8)
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | _TEXTS,
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | _TEXTS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_TEXTS, inner, max_size=3),
     max_leaves=4,
 )
@@ -125,7 +129,9 @@ class _Author:
                 step["set"] = {self.draw(st.sampled_from(VARIABLES[:2])): self.value(readable)}
             case "wait":
                 step["wait"] = self.draw(
-                    st.sampled_from([{"for": "1s"}, {"for": "2d"}, {"until": "2030-01-01T00:00:00Z"}, {"for": "${ '5s' }"}])
+                    st.sampled_from(
+                        [{"for": "1s"}, {"for": "2d"}, {"until": "2030-01-01T00:00:00Z"}, {"for": "${ '5s' }"}]
+                    )
                 )
             case "choice":
                 cases = []

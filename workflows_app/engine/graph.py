@@ -18,6 +18,7 @@ from workflows_app.engine.definition.model import (
     ActivityBody,
     ChoiceBody,
     Definition,
+    FailBody,
     Join,
     Kind,
     OnError,
@@ -138,7 +139,7 @@ class Node:
 
     @cached_property
     def value(self) -> Value:
-        """What the step evaluates when it is entered: parameters, assignments, the early output, or the time."""
+        """What the step evaluates when it is entered: parameters, assignments, an output, a message, or a time."""
         body = self.step.body
         match body:
             case ActivityBody():
@@ -147,6 +148,8 @@ class Node:
                 return expressions.compile_value(dict(body.assignments))
             case ReturnBody():
                 return expressions.compile_value(body.output)
+            case FailBody():
+                return expressions.compile_value(body.message)
             case WaitBody():
                 return expressions.compile_value(body.until if body.until is not None else body.duration)
             case _:

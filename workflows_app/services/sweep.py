@@ -176,7 +176,7 @@ def _seconds_to_next_timer() -> float | None:
     return None if row is None or row[0] is None else float(row[0])
 
 
-def _rows(query: str, *parameters: object) -> list[Any]:
+def _rows(query: str, *parameters: Any) -> list[Any]:
     with connection.cursor() as cursor:
-        cursor.execute(query, list(parameters))
+        cursor.execute(query, parameters)
         return list(cursor.fetchall())

@@ -34,7 +34,25 @@ def test_a_duration_is_read_as_written(text, seconds):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "5", "5 minutes", "-5s", "s", "P", "PT", "P1Y", "P1M", "1e3s", "5m" * 40, "٣s", None, True, -1, [], "99999999w"],
+    [
+        "",
+        "5",
+        "5 minutes",
+        "-5s",
+        "s",
+        "P",
+        "PT",
+        "P1Y",
+        "P1M",
+        "1e3s",
+        "5m" * 40,
+        "٣s",
+        None,
+        True,
+        -1,
+        [],
+        "99999999w",
+    ],
 )
 def test_what_is_no_duration_is_refused_with_a_reason(text):
     with pytest.raises(InvalidDuration) as refused:

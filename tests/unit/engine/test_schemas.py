@@ -139,7 +139,11 @@ def test_nothing_is_ever_fetched(monkeypatch):
     [
         {"pattern": "^(a+)+$"},
         {"properties": {"$schema": True}, "items": {"pattern": "(a*)*b"}},
-        {"$schema": "https://json-schema.org/draft/2020-12/schema", "items": {"$ref": "#/$defs/p"}, "$defs": {"p": {"pattern": "^(a|aa)+$"}}},
+        {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "items": {"$ref": "#/$defs/p"},
+            "$defs": {"p": {"pattern": "^(a|aa)+$"}},
+        },
         {"patternProperties": {"^(a+)+$": False}, "additionalProperties": False},
     ],
 )
@@ -182,5 +186,8 @@ def test_unknown_values_pass_and_known_ones_are_still_checked():
 
 
 def test_alternatives_that_only_runtime_decides_pass():
-    schema = {"oneOf": [{"properties": {"a": {"const": 1}}}, {"properties": {"a": {"const": 2}}}], "not": {"required": ["b"]}}
+    schema = {
+        "oneOf": [{"properties": {"a": {"const": 1}}}, {"properties": {"a": {"const": 2}}}],
+        "not": {"required": ["b"]},
+    }
     assert list(schemas.explain({"a": schemas.ANYTHING}, schema, partial=True)) == []

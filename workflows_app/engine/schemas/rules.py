@@ -31,8 +31,9 @@ _ONE: tuple[str, ...] = (
     "then",
     "else",
     "unevaluatedItems",
+    "unevaluatedProperties",
+    "contentSchema",
 )
-_ONE += ("unevaluatedProperties", "contentSchema")
 _LIST = ("allOf", "anyOf", "oneOf", "prefixItems")
 _NAMED = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 _IN_PLACE = frozenset({"allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas"})

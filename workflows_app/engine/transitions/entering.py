@@ -140,7 +140,7 @@ def _return(draft: Draft, node: Node) -> None:
 def _fail(draft: Draft, node: Node) -> None:
     body = node.step.body
     assert isinstance(body, FailBody)
-    stopping.failed(draft, node, error(body.code, body.message))
+    stopping.failed(draft, node, error(body.code, draft.evaluate(node.value)))
 
 
 _KINDS = {

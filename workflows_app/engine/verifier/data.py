@@ -72,11 +72,15 @@ def _compiled(place: Place) -> Iterator[tuple[Keys, frozenset[Reference] | Probl
     if not place.is_template:
         yield place.keys, _attempt(place.keys, lambda: expressions.compile_expression(place.value).reads)
         return
+    sound = True
     for keys, text in _templates(place.value, place.keys):
-        yield keys, _attempt(keys, lambda text=text: expressions.compile_value(text).reads)
-    whole = _attempt(place.keys, lambda: expressions.compile_value(place.value).reads)
-    if isinstance(whole, Problem) and whole.code == "EXPRESSION_LIMIT":
-        yield place.keys, whole
+        compiled = _attempt(keys, lambda text=text: expressions.compile_value(text).reads)
+        sound = sound and not isinstance(compiled, Problem)
+        yield keys, compiled
+    if sound:
+        whole = _attempt(place.keys, lambda: expressions.compile_value(place.value).reads)
+        if isinstance(whole, Problem):
+            yield place.keys, whole
 
 
 def _attempt(keys: Keys, compiling: Any) -> frozenset[Reference] | Problem:
