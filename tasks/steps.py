@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from celery import Task, shared_task
+from django.db import connection
 
 from tasks import execution
 from workflows_app import failpoints
@@ -42,6 +43,7 @@ def run(hostname: str | None, message: dict[str, Any]) -> None:
     except (KeyError, ValueError) as problem:
         log.warning("a message that is not one of ours was dropped: %r", problem)
         return
+    connection.close_if_unusable_or_obsolete()
     worker = f"{hostname or 'worker'}:{os.getpid()}"
     claim = steps.claim(instance_id=instance_id, path=path, generation=generation, worker=worker)
     if claim is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from celery import Signature, current_app, group
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 
 STEP_TASK = "orchestrator.step"
 LONG_STEP_TASK = "orchestrator.long_step"
+NOT_FOUND = "404"
 
 
 def render(instance_id: UUID, plan: canvas.Plan) -> Signature:
@@ -60,16 +62,17 @@ def publish(instance_id: UUID, dispatches: Sequence[Dispatch]) -> bool:
 
 
 def depth(queue: str) -> int | None:
-    """Ask the broker how many messages of a queue nobody has fetched yet; ``None`` if it cannot say."""
+    """Ask the broker how many messages of a queue nobody has fetched yet.
+
+    Returns:
+        ``None`` if the broker cannot be asked; 0 for a queue that it does not know (Redis forgets empty ones).
+    """
+    connection: Any = current_app.connection_for_write()
     try:
-        with current_app.connection_for_write() as connection, connection.channel() as channel:
-            return int(channel.queue_declare(queue=queue, passive=True).message_count)  # type: ignore[attr-defined]
-    except connection_errors() as problem:
-        # A queue that the broker does not know holds nothing; Redis knows no empty ones.
-        return 0 if str(getattr(problem, "reply_code", "")) == "404" else None
-
-
-def connection_errors() -> tuple[type[BaseException], ...]:
-    """Return what talking to the broker may raise."""
-    with current_app.connection_for_write() as connection:
-        return (*connection.connection_errors, *connection.channel_errors, OSError, OperationalError)
+        with connection, connection.channel() as channel:
+            return int(channel.queue_declare(queue=queue, passive=True).message_count)
+    except connection.channel_errors as problem:
+        # kombu's virtual transports hold the code as text, and only here.
+        return 0 if str(getattr(problem, "reply_code", "")) == NOT_FOUND else None
+    except (*connection.connection_errors, OSError, OperationalError):
+        return None

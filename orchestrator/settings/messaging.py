@@ -61,7 +61,7 @@ def transport_options(scheme: str, state_dir: Path) -> dict[str, Any]:
             "data_folder_in": messages,
             "data_folder_out": messages,
             "control_folder": str(broker / "control"),
-            "polling_interval": 0.05,
+            "polling_interval": 0.025,
         }
     if scheme.startswith("redis"):
         return {

@@ -105,7 +105,7 @@ def undone(document: Mapping[str, Any], view: Mapping[str, Any], events: Events)
     uncertain: dict[str, bool] = {}
     for event in events:
         step = event["step"]
-        if event["type"].startswith("step.compens"):
+        if step not in needs or event["type"].startswith("step.compens"):
             continue
         if event["type"] == "step.completed":
             uncertain[step] = not event["data"].get("error")

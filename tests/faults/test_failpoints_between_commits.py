@@ -21,23 +21,12 @@ FAULTS = {
 }
 
 
-def supervised_worker(product, **more):
-    """Start a worker; gives a function that starts it again if it died, to be called while waiting."""
-    workers = [product.worker(**more)]
-
-    def look_after() -> None:
-        if not workers[-1].alive:
-            workers.append(product.worker(**more))
-
-    return look_after
-
-
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_saga_converges_and_repeats_no_committed_effect(product, fault):
     product.publish(SAGA)
     point = FAULTS[fault]
     product.disarm(point)
-    look_after = supervised_worker(product, ORCHESTRATOR_FAILPOINTS=point)
+    look_after = product.supervised_worker(ORCHESTRATOR_FAILPOINTS=point)
     instance = product.begin("saga")
     view = product.ended(instance, meanwhile=look_after)
 

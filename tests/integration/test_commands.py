@@ -91,7 +91,7 @@ DEEP = "input: " + "[" * 10_000 + "]" * 10_000
         (SOUND + "workflow: again\n", "", ""),
         (SOUND.replace("core.echo", "no.such"), "UNKNOWN_TASK_TYPE", "steps[0].activity"),
         (SOUND.replace("hello, ", "hello, needs: [hello], "), "", "steps[0].needs"),
-        (SOUND.replace("steps:\n", "steps:\n  - {id: hello, activity: core.echo}\n"), "DUPLICATE_ID", "steps[1].id"),
+        (SOUND.replace("steps:", "steps:\n  - {id: hello, activity: core.echo}"), "DUPLICATE_ID", "steps[1].id"),
         (SOUND.replace("input.name", "steps.nobody.output"), "", "steps[0].with.text"),
         (SOUND.replace("${ input.name }", "${ input.__class__ }"), "", "steps[0].with.text"),
         (SOUND + "triggers: [{event: {type: x}}]\n", "NOT_AVAILABLE", "triggers"),
@@ -101,7 +101,7 @@ DEEP = "input: " + "[" * 10_000 + "]" * 10_000
         ("", "", ""),
     ],
     ids=[
-        "broken YAML", "object tag", "alias bomb", "depth", "duplicate key", "unknown activity", "cycle", "duplicate id",
+        "broken YAML", "object tag", "alias bomb", "depth", "double key", "unknown activity", "cycle", "double id",
         "unknown step", "attribute access", "not built", "unknown key", "too large", "not UTF-8", "empty",
     ],
 )  # fmt: skip

@@ -74,11 +74,23 @@ class Product:
     def worker(self, *, queue: str = "default", concurrency: int = 2, pool: str = "prefork", **more: str) -> Process:
         """Start a worker and wait until it consumes; ``more`` are environment variables."""
         number = next(self._numbers)
+        # INFO, because the tests wait for what the worker says; otherwise as the product's supervisor starts it.
         options = f"worker -Q {queue} -c {concurrency} --pool {pool} -n test{number}@localhost --loglevel INFO"
+        options += " --without-gossip --without-mingle"
         worker = self._process(f"worker{number}", ["-m", "celery", "-A", "orchestrator", *options.split()], more)
         worker.start()
         worker.wait_until(lambda: " ready." in worker.tail(200), START_SECONDS)
         return worker
+
+    def supervised_worker(self, **more: str) -> Callable[[], None]:
+        """Start a worker; gives a function that starts another one if it died, to be called while waiting."""
+        workers = [self.worker(**more)]
+
+        def look_after() -> None:
+            if not workers[-1].alive:
+                workers.append(self.worker(**more))
+
+        return look_after
 
     def sweeper(self, **more: str) -> Process:
         """Start a sweeper; it needs no readiness, every test waits for what it does."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workflows_app.engine.commands import Dispatch
-from workflows_app.engine.graph import LONG_AFTER
+from workflows_app.engine.node import LONG_AFTER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Mapping
 
-from workflows_app.engine.graph import Graph, Node
+from workflows_app.engine.graph import Graph
+from workflows_app.engine.node import Node
 from workflows_app.engine.snapshot import StepSnapshot
 from workflows_app.engine.states import StepState
 

@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from workflows_app.engine.events import Event, EventType
-from workflows_app.engine.graph import Graph, Node
+from workflows_app.engine.graph import Graph
+from workflows_app.engine.node import Node
 from workflows_app.engine.snapshot import AttemptSnapshot, InstanceSnapshot, StepSnapshot
 from workflows_app.engine.states import AttemptState, Cause, InstanceState, Role, StepState
 

@@ -47,7 +47,7 @@ class AnsweringCommand(BaseCommand):
         if code != DONE:
             sys.exit(code)
 
-    def answer(self, **options: Any) -> int:
+    def answer(self, *args: Any, **options: Any) -> int:
         raise NotImplementedError
 
     def show(self, document: Any, text: str) -> None:

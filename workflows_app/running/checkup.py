@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
 from django.db import connection
 from django.db.utils import Error as DatabaseError
 
-from workflows_app.running import roles
+from workflows_app.running import postgres, roles
 
 OLDEST_POSTGRES: Final = 150_000
 # Bytes free on the disk of the state folder.
@@ -72,7 +73,8 @@ def failed(name: str, detail: str, mend: str) -> Finding:
 
 def is_embedded() -> bool:
     """Whether this process would use the database of the state folder."""
-    return str(settings.DATABASES["default"].get("OPTIONS", {}).get("host", "")).startswith(str(settings.STATE_DIR))
+    entry: Mapping[str, Any] = settings.DATABASES["default"]
+    return str(entry.get("OPTIONS", {}).get("host", "")) == str(postgres.socket_folder(settings.STATE_DIR / "postgres"))
 
 
 def database() -> Finding:
@@ -165,7 +167,6 @@ def workers() -> Finding:
 def backlog() -> Finding:
     """Whether dispatched work is taken up."""
     from django.db.models.functions import Now
-    from django.utils.timezone import timedelta
 
     from workflows_app.models import Dispatch
 

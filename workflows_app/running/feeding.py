@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
 WORKFLOW: Final = "order-processing"
 ACTOR: Final = "installation"
+# File of the state folder.
+MARK: Final = "sample_orders"
 
 
 def sample_orders(*, count: int | None = None, run: str | None = None) -> list[dict[str, Any]]:
@@ -36,12 +39,30 @@ def start(orders: Iterable[Mapping[str, Any]]) -> Iterator[UUID]:
         yield instance.id
 
 
-def already_fed(orders: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether every one of the orders has its instance."""
+def already_fed(orders: Sequence[Mapping[str, Any]], state_dir: Path) -> bool:
+    """Whether the orders were fed to this database before, also where their instances were purged since."""
     from workflows_app.models import Instance
 
+    try:
+        if (state_dir / MARK).read_text() == database_mark():
+            return True
+    except FileNotFoundError:
+        pass
     keys = [f"sample-order:{order['order_id']}" for order in orders]
     return Instance.objects.filter(workflow=WORKFLOW, idempotency_key__in=keys).count() == len(keys)
+
+
+def remember(state_dir: Path) -> None:
+    """Keep in mind that this database has had its sample orders."""
+    (state_dir / MARK).write_text(database_mark())
+
+
+def database_mark() -> str:
+    """What tells this database from one that is made anew later: when it got the workflow."""
+    from workflows_app.models import DefinitionVersion
+
+    versions = DefinitionVersion.objects.filter(definition__name=WORKFLOW).order_by("published_at")
+    return str(versions.values_list("published_at", flat=True).first())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

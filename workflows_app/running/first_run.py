@@ -51,6 +51,8 @@ def migrate(arrangement: Arrangement) -> None:
         capture_output=True,
         text=True,
         check=False,
+        # Ctrl-C is for us: a migration that has begun ends first.
+        start_new_session=True,
     )
     if done.returncode != 0:
         log = arrangement.log_dir / "migrate.log"

@@ -29,6 +29,7 @@ from kombu.utils.json import dumps, loads
 
 # File systems stamp a folder with the kernel's tick; a younger stamp may hide a file that came after the listing.
 SETTLED_NANOSECONDS: Final = 50_000_000
+LONGEST_WAIT: Final = 0.25
 # kombu warns at every connection of an address without a host.
 URL: Final = "filesystem://localhost/"
 
@@ -84,11 +85,11 @@ class Channel(filesystem.Channel):
     def _has_queue(self, queue: str, **kwargs: Any) -> bool:
         return self._folder(queue).is_dir()
 
-    def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:
+    def _put(self, queue: str, message: Any, **kwargs: Any) -> None:  # type: ignore[override]
         folder = self._folder(queue)
         # The counter orders one process's messages within a tick of the clock.
         name = f"{time.time_ns():020d}-{next(self._counter):010d}-{uuid.uuid4().hex}"
-        body = str_to_bytes(dumps(payload))
+        body = str_to_bytes(dumps(message))
         try:
             self._write(folder, name, body)
         except FileNotFoundError:
@@ -126,15 +127,15 @@ class Channel(filesystem.Channel):
 
     # -- which queues an exchange feeds: a file for each binding, as a shared table loses what two write at once
     def _exchange_folder(self, exchange: str) -> Path:
-        if not self._is_valid_exchange_name(exchange):
+        if not self._is_valid_exchange_name(exchange):  # type: ignore[attr-defined]
             raise ChannelError(f"Invalid exchange name: {exchange!r}")
         return Path(self.control_folder) / f"{exchange}.exchange"
 
-    def _binding(self, exchange: str, routing_key: str, pattern: str, queue: str) -> Path:
+    def _binding(self, exchange: str, routing_key: str | None, pattern: str | None, queue: str | None) -> Path:
         content = json.dumps([routing_key or "", pattern or "", queue or ""])
         return self._exchange_folder(exchange) / f"{hashlib.sha256(content.encode()).hexdigest()}.json"
 
-    def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
+    def _queue_bind(self, exchange: str, routing_key: str | None, pattern: str | None, queue: str | None) -> None:
         path = self._binding(exchange, routing_key, pattern, queue)
         if path.exists():
             return
@@ -193,6 +194,14 @@ class Transport(filesystem.Transport):
         super().__init__(client, **kwargs)
         folder = str(client.transport_options.get("data_folder_in"))
         self.state = self._states.setdefault(folder, BrokerState())
+
+    def drain_events(self, connection: Any, timeout: float | None = None) -> None:  # type: ignore[override]
+        """Wait for a message, ``LONGEST_WAIT`` seconds at most: a worker looks only in between whether it shall end.
+
+        Raises:
+            TimeoutError: none came.
+        """
+        super().drain_events(connection, timeout=min(timeout, LONGEST_WAIT) if timeout else timeout)
 
 
 def register() -> None:

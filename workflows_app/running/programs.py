@@ -71,5 +71,5 @@ def flower_settings(password: str) -> dict[str, str]:
         "FLOWER_ADDRESS": "127.0.0.1",
         "FLOWER_BASIC_AUTH": os.environ.get("FLOWER_BASIC_AUTH") or f"admin:{password}",
         "FLOWER_MAX_TASKS": "10000",
-        "FLOWER_ENABLE_EVENTS": "False",
+        "FLOWER_ENABLE_EVENTS": "True",
     }

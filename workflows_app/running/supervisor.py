@@ -34,7 +34,7 @@ def restart_delay(failures: int) -> float:
     >>> [restart_delay(n) for n in (1, 2, 3, 8)]
     [0.5, 1.0, 2.0, 30.0]
     """
-    return min(FIRST_DELAY * 2 ** (failures - 1), LONGEST_DELAY)
+    return min(FIRST_DELAY * 2.0 ** (failures - 1), LONGEST_DELAY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 
 from workflows_app.engine import values
 from workflows_app.engine.errors import OrchestratorError
-from workflows_app.engine.graph import Node
+from workflows_app.engine.node import Node
 from workflows_app.engine.states import Role
 from workflows_app.engine.transitions import AttemptFailed, AttemptPostponed, AttemptSucceeded, StaleOccurrence
 from workflows_app.services import decisions, graphs

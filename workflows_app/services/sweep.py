@@ -11,24 +11,27 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
+from django.db.models import F
 
 from workflows_app import dispatch
 from workflows_app.engine.commands import Dispatch, TimerKind
-from workflows_app.engine.errors import OrchestratorError
-from workflows_app.engine.transitions import AttemptLost, AttemptTimedOut, TimerFired
-from workflows_app.models import Timer
+from workflows_app.engine.transitions import AttemptLost, AttemptTimedOut, StaleOccurrence, TimerFired
+from workflows_app.models import Attempt, Timer
+from workflows_app.models import Dispatch as DispatchRow
 from workflows_app.services import decisions
 
 log = logging.getLogger(__name__)
 
 BATCH = 200
 """Rows of each kind that one pass handles, so that no pass lasts long."""
+PARKED = timedelta(minutes=1)
+"""How long something that an unexpected error holds up is left alone, so that it does not hold up the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +75,13 @@ def end_overdue_attempts() -> tuple[int, int]:
     for instance_id, path, number in _rows("SELECT * FROM wf_overdue(%s)", BATCH):
         try:
             kind = _end(instance_id, path, number)
-        except OrchestratorError as problem:
-            log.warning("attempt %s of %s in %s: %s", number, path, instance_id, problem.message)
+        except DatabaseError:
+            raise
+        except Exception:
+            log.exception("attempt %s of %s in %s cannot be ended; tried again later", number, path, instance_id)
+            Attempt.objects.filter(instance_id=instance_id, path=path, number=number).update(
+                lease_expires_at=F("lease_expires_at") + PARKED, timeout_at=F("timeout_at") + PARKED
+            )
             continue
         if kind is not None:
             counts[kind] += 1
@@ -99,7 +107,10 @@ def _end(instance_id: UUID, path: str, number: int) -> type[AttemptLost] | type[
             occurrence = AttemptTimedOut(step=path, number=number, seconds=row[2], jitter=jitter)
         else:
             occurrence = AttemptLost(step=path, number=number, max_losses=settings.ORCHESTRATOR_MAX_LOSSES)
-        decisions.take(instance_id=instance_id, occurrence=occurrence, about=path, actor="timer")
+        try:
+            decisions.take(instance_id=instance_id, occurrence=occurrence, about=path, actor="timer")
+        except StaleOccurrence:
+            return None
         return type(occurrence)
 
 
@@ -126,9 +137,15 @@ def _fire(timer: Timer, now: datetime) -> bool:
             actor="timer",
             still_true=take_ticket,
         )
-    except OrchestratorError as problem:
-        log.warning("%s: %s", timer, problem.message)
-        Timer.objects.filter(pk=timer.pk, due_at__lte=now).delete()
+    except StaleOccurrence as stale:
+        log.info("%s: %s", timer, stale.message)
+        take_ticket()
+        return False
+    except DatabaseError:
+        raise
+    except Exception:
+        log.exception("%s cannot fire; tried again later", timer)
+        Timer.objects.filter(pk=timer.pk, due_at__lte=now).update(due_at=now + PARKED)
         return False
     return True
 
@@ -159,9 +176,13 @@ def _publish(rows: Iterable[tuple[UUID, str, int, str, float]]) -> int:
     for instance_id, path, generation, queue, timeout in rows:
         of_instance[instance_id].append(Dispatch(step=path, generation=generation, queue=queue, timeout=timeout))
     sent = 0
-    for instance_id, dispatches in of_instance.items():
-        if dispatch.publish(instance_id, dispatches):
-            sent += len(dispatches)
+    while of_instance:
+        instance_id, dispatches = of_instance.popitem()
+        if not dispatch.publish(instance_id, dispatches):
+            # Each further refusal could take as long as the broker's time-out; timers must not wait for that.
+            DispatchRow.objects.filter(instance_id__in=of_instance).update(published_at=None)
+            break
+        sent += len(dispatches)
     return sent
 
 

@@ -228,10 +228,12 @@ def test_an_early_return_cancels_the_rest_and_completes(driver: Driver) -> None:
 
 
 def test_a_fail_step_ends_the_instance_with_its_code(driver: Driver) -> None:
-    view = driver.run(driver.start(flow("  - {id: no, fail: {code: NOT_TODAY, message: come back}}")))
+    view = driver.run(
+        driver.start(flow("  - {id: no, fail: {code: NOT_TODAY, message: 'come back ${ input.n }'}}"), {"n": 2})
+    )
 
     assert (view["state"], view["cause"]) == ("failed", "failure")
-    assert view["error"]["code"] == "NOT_TODAY"
+    assert (view["error"]["code"], view["error"]["message"]) == ("NOT_TODAY", "come back 2")
 
 
 def test_a_failed_attempt_is_retried_with_back_off_until_it_works(driver: Driver) -> None:

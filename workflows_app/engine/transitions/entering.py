@@ -11,7 +11,7 @@ from workflows_app.engine.definition.model import FailBody, Join
 from workflows_app.engine.durations import parse_duration
 from workflows_app.engine.errors import ExpressionError, OrchestratorError
 from workflows_app.engine.events import EventType
-from workflows_app.engine.graph import Node, NodeKind
+from workflows_app.engine.node import Node, NodeKind
 from workflows_app.engine.states import StepState
 from workflows_app.engine.transitions import settling, stopping
 from workflows_app.engine.transitions.slice import Draft, error, error_of

@@ -12,7 +12,7 @@ from workflows_app.engine.definition.model import Retry
 from workflows_app.engine.errors import OrchestratorError
 from workflows_app.engine.events import EventType
 from workflows_app.engine.expressions import Expression
-from workflows_app.engine.graph import Node
+from workflows_app.engine.node import Node
 from workflows_app.engine.snapshot import StepSnapshot
 from workflows_app.engine.states import AttemptState, Role
 from workflows_app.engine.transitions import settling, stopping, undoing

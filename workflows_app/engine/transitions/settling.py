@@ -7,7 +7,7 @@ from typing import Any
 from workflows_app.engine.commands import ClearTimers
 from workflows_app.engine.errors import OrchestratorError
 from workflows_app.engine.events import EventType
-from workflows_app.engine.graph import Node, NodeKind
+from workflows_app.engine.node import Node, NodeKind
 from workflows_app.engine.states import StepState
 from workflows_app.engine.transitions import entering, stopping, undoing
 from workflows_app.engine.transitions.slice import Draft, error, error_of

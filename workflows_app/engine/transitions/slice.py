@@ -14,7 +14,8 @@ from workflows_app.engine.errors import OrchestratorError
 from workflows_app.engine.events import Event, EventType
 from workflows_app.engine.expressions import Expression, Value
 from workflows_app.engine.fold import State
-from workflows_app.engine.graph import Graph, Node
+from workflows_app.engine.graph import Graph
+from workflows_app.engine.node import Node
 from workflows_app.engine.snapshot import NOT_LOADED, InstanceSnapshot, StepSnapshot
 
 

@@ -9,7 +9,7 @@ from workflows_app.engine.commands import ClearTimers, TellToStop, Withdraw
 from workflows_app.engine.definition.model import OnError
 from workflows_app.engine.errors import OrchestratorError
 from workflows_app.engine.events import EventType
-from workflows_app.engine.graph import Node
+from workflows_app.engine.node import Node
 from workflows_app.engine.states import STEP_OPEN, AttemptState, StepState
 from workflows_app.engine.transitions import settling
 from workflows_app.engine.transitions.slice import Draft, error_of

@@ -9,7 +9,7 @@ from workflows_app.engine import compensation
 from workflows_app.engine.commands import Dispatch
 from workflows_app.engine.errors import OrchestratorError
 from workflows_app.engine.events import EventType
-from workflows_app.engine.graph import DEFAULT_QUEUE, LONG_AFTER, LONG_QUEUE, Node
+from workflows_app.engine.node import DEFAULT_QUEUE, LONG_AFTER, LONG_QUEUE, Node
 from workflows_app.engine.transitions import settling
 from workflows_app.engine.transitions.slice import Draft, error_of
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -71,17 +72,17 @@ class Command(BaseCommand):
             lifetime.wait_until_serving(plan, supervisor, interrupts)
             self.say(self.greeting(plan, login, published, seconds=time.monotonic() - began))
             if (plan.embedded_database or options["feed"]) and not options["no_feed"]:
-                self.feed(supervisor, interrupts)
+                self.feed(plan.state_dir, supervisor, interrupts)
             while not interrupts.asked:
                 supervisor.poll()
                 interrupts.sleep(1.0)
             self.say("\nStopping …")
         self.say("Stopped. The data is kept in " + os.path.relpath(plan.state_dir) + ".")
 
-    def feed(self, supervisor: Supervisor, interrupts: Interrupts) -> None:
+    def feed(self, state_dir: Path, supervisor: Supervisor, interrupts: Interrupts) -> None:
         """Start the sample orders that were never started and watch them end."""
         orders = feeding.sample_orders()
-        if feeding.already_fed(orders):
+        if feeding.already_fed(orders, state_dir):
             return
         progress = self.progress = display.Progress(sys.stdout, title="Sample orders", total=len(orders))
         ids = []
@@ -101,6 +102,7 @@ class Command(BaseCommand):
         progress.end()
         self.progress = None
         if not tally.lost:
+            feeding.remember(state_dir)
             self.say(f"{len(ids)} sample orders ended in {display.duration(time.monotonic() - began)}.")
 
     def greeting(

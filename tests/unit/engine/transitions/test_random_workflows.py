@@ -13,7 +13,7 @@ from tests.unit.engine.transitions.simulator import Simulator
 from workflows_app.engine.definition import Definition, parse
 from workflows_app.engine.definition.model import ActivityBody, ChoiceBody, Compensation, ParallelBody, Step
 from workflows_app.engine.events import EventType
-from workflows_app.engine.graph import NodeKind
+from workflows_app.engine.node import NodeKind
 from workflows_app.engine.replay import HistoryBroken, differences, replay
 from workflows_app.engine.states import (
     INSTANCE_TRANSITIONS,

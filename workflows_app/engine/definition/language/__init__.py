@@ -1,7 +1,7 @@
 """The language as one JSON Schema (draft 2020-12): the published contract, from which the documentation derives.
 
 It covers the whole language, also what this release does not run yet (``availability`` says which that is). Its parts:
-``scalars`` (names, durations, expressions), ``common`` (keys of every step), ``steps`` (the kinds), ``people``,
+``scalars`` (names, durations, expressions), ``step_keys`` (keys of every step), ``steps`` (the kinds), ``people``,
 ``events``, ``machine`` (state machines) and ``document``. ``errorMessage`` carries the words for a refusal.
 """
 
@@ -11,7 +11,7 @@ from copy import deepcopy
 from functools import cache
 from typing import Any
 
-from workflows_app.engine.definition.language import common, document, events, machine, people, scalars, steps
+from workflows_app.engine.definition.language import document, events, machine, people, scalars, step_keys, steps
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -22,7 +22,7 @@ STEP_KINDS: tuple[str, ...] = tuple(steps.KINDS)
 @cache
 def _assembled() -> dict[str, Any]:
     definitions: dict[str, Any] = {}
-    for part in (scalars, common, people, events, steps, machine, document):
+    for part in (scalars, step_keys, people, events, steps, machine, document):
         definitions.update(part.DEFINITIONS)
     return {
         "$schema": DIALECT,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from workflows_app.engine.definition.language.common import STEP_KEYS
 from workflows_app.engine.definition.language.scalars import (
     MOMENT,
     Schema,
@@ -13,6 +12,7 @@ from workflows_app.engine.definition.language.scalars import (
     ref,
     text,
 )
+from workflows_app.engine.definition.language.step_keys import STEP_KEYS
 
 _COUNT: Schema = {"type": "integer", "minimum": 1}
 

@@ -1,0 +1,269 @@
+"""The page of one instance."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+from django.utils.html import escape
+from pytest_django import DjangoAssertNumQueries
+
+from tests.integration.driver import Driver
+from tests.integration.engine.test_runs import fail, fail_times, flow
+from workflows_app.models import Instance
+from workflows_app.services import instances
+from workflows_app.ui import instances as views
+
+SAGA = """
+  - {id: reserve, name: Reserve it, activity: core.echo, with: {x: 1}, compensate: {activity: core.echo, with: {}}}
+  - {id: ship, name: Ship it, activity: core.echo, with: {x: 2}}
+"""
+BLOCKS = """
+  - {id: first, activity: core.echo, with: {x: 1}}
+  - id: size
+    name: How big?
+    choice:
+      - when: input.n > 100
+        steps: [{id: large, activity: core.echo, with: {}}]
+      - steps:
+          - id: both
+            parallel:
+              branches:
+                left: [{id: one, activity: core.echo, with: {}}]
+                right: [{id: pause, wait: {for: 2h}}]
+  - {id: final, set: {v: 1}}
+"""
+
+
+def show(client: Client, instance: Instance, **query: Any) -> str:
+    response = client.get(f"/instances/{instance.pk}/", query)
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def sentence(client: Client, instance: Instance) -> str:
+    return str(client.get(f"/instances/{instance.pk}/").context["sentence"])
+
+
+def plain(page: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", page).split())
+
+
+def test_a_completed_instance_shows_everything_about_it(driver: Driver, pages: Client) -> None:
+    instance = driver.start(
+        flow(SAGA, head='title: Small order\noutput: {done: "${ steps.ship.output.x }"}'),
+        {"n": 7},
+        correlation_id="order 7",
+    )
+    driver.run(instance)
+
+    text = plain(show(pages, instance))
+
+    assert "Small order completed Completed: every step that was due has run." in text
+    for shown in ("flow 1.0.0", "order 7", "ada", str(instance.pk), "2026-01-01 00:00:00"):
+        assert shown in text
+    assert "Reserve it reserve core.echo completed" in text
+    assert "reserve 1 action succeeded" in text
+    assert "&quot;n&quot;: 7" in text
+    assert "&quot;done&quot;: 2" in text
+    assert "instance.completed" in text
+    assert "Nobody has intervened." in text
+
+
+def test_steps_stand_in_the_order_of_the_document_nested_by_their_blocks(driver: Driver, pages: Client) -> None:
+    instance = driver.start(flow(BLOCKS, head="variables: {v: 0}"), {"n": 5})
+    driver.drain()
+
+    steps = pages.get(f"/instances/{instance.pk}/").context["steps"]
+
+    def tree(lines: Any) -> Any:
+        return [(line.path or line.name, line.state, tree(line.children)) for line in lines]
+
+    assert tree(steps) == [
+        ("first", "completed", []),
+        (
+            "size",
+            "waiting",
+            [
+                ("when input.n > 100", "pending", [("large", "skipped", [])]),
+                (
+                    "otherwise",
+                    "pending",
+                    [
+                        (
+                            "both",
+                            "waiting",
+                            [
+                                ("left", "completed", [("one", "completed", [])]),
+                                ("right", "waiting", [("pause", "waiting", [])]),
+                            ],
+                        )
+                    ],
+                ),
+            ],
+        ),
+        ("final", "pending", []),
+    ]
+
+
+def test_blocks_may_be_nested_as_deeply_as_the_language_allows(driver: Driver, pages: Client) -> None:
+    steps = "[{id: innermost, activity: core.echo, with: {}}]"
+    for depth in range(20):
+        steps = f"[{{id: c{depth}, choice: [{{steps: {steps}}}]}}]"
+
+    instance = driver.start(f"workflow: deep\nversion: 1.0.0\nsteps: {steps}")
+
+    assert "innermost" in show(pages, instance)
+
+
+def test_waiting_for_a_worker_is_said(driver: Driver, pages: Client) -> None:
+    instance = driver.start(flow(SAGA))
+
+    assert "Waiting for a free worker: “Reserve it” (reserve) on the queue “default” for" in sentence(pages, instance)
+
+
+def test_a_running_attempt_is_said(driver: Driver, pages: Client) -> None:
+    instance = driver.start(flow(SAGA))
+    driver.claim_next()
+
+    assert sentence(pages, instance) == "Running: “Reserve it” (reserve)."
+
+
+def test_a_retry_is_said_with_its_reason_and_its_time(driver: Driver, pages: Client) -> None:
+    driver.perform = {"a": fail_times(1)}
+    retry = "{max_attempts: 3, initial_interval: 1000d, max_interval: 1000d, jitter: 0}"
+    instance = driver.start(flow(f"\n  - {{id: a, activity: core.echo, with: {{}}, retry: {retry}}}"))
+    driver.drain()
+
+    assert (
+        sentence(pages, instance)
+        == "To be tried again: “a” at 2028-09-27 00:00:00 UTC, after 1 failure with NOT_YET: not yet."
+    )
+
+
+def test_a_timer_is_said_and_one_that_does_not_fire_too(driver: Driver, pages: Client) -> None:
+    later = driver.start(flow("\n  - {id: nap, wait: {for: 1000d}}", name="later"))
+    stuck = driver.start(flow("\n  - {id: nap, wait: {for: 1m}}", name="stuck"))
+
+    assert sentence(pages, later) == "Waiting for a time: “nap” until 2028-09-27 00:00:00 UTC."
+    assert "is the sweeper running?" in sentence(pages, stuck)
+
+
+def test_a_failure_with_nothing_to_undo_says_where_and_why(driver: Driver, pages: Client) -> None:
+    driver.perform = {"a": fail("NO_STOCK")}
+    instance = driver.start(flow("\n  - {id: a, name: Take it, activity: core.echo, with: {}}"))
+    driver.run(instance)
+
+    assert sentence(pages, instance) == "“Take it” (a) failed with NO_STOCK: it broke. Nothing was undone."
+
+
+def test_a_compensated_instance_says_what_failed_and_what_was_undone(driver: Driver, pages: Client) -> None:
+    driver.perform = {"ship": fail("NO_ADDRESS")}
+    instance = driver.start(flow(SAGA))
+    driver.run(instance)
+
+    text = plain(show(pages, instance))
+
+    assert sentence(pages, instance) == (
+        "“Ship it” (ship) failed with NO_ADDRESS: it broke. What had been done was undone: 1 step, each successfully."
+    )
+    assert "reserve 2 undo succeeded" in text
+    assert "ship 1 action failed" in text
+
+
+def test_an_undo_that_failed_calls_for_somebody(driver: Driver, pages: Client) -> None:
+    driver.perform = {"ship": fail(), "undo_reserve": fail("NO_REFUND")}
+    instance = driver.start(flow(SAGA))
+    driver.run(instance)
+
+    said = sentence(pages, instance)
+
+    assert "The undo of “Reserve it” (reserve) with NO_REFUND: it broke did not work" in said
+    assert "somebody has to look" in said
+
+
+def test_an_operators_act_is_said_and_listed_with_its_reason(driver: Driver, pages: Client) -> None:
+    cancelled, terminated = driver.start(flow(SAGA)), driver.start(flow(SAGA))
+    instances.cancel(instance_id=cancelled.pk, actor="ada", reason="a mistake")
+    instances.terminate(instance_id=terminated.pk, actor="bob")
+
+    assert sentence(pages, cancelled).startswith("Cancelled by ada: a mistake.")
+    assert sentence(pages, terminated).startswith("Terminated by bob. It ended at once")
+    assert "ada instance.cancelled a mistake" in plain(show(pages, cancelled))
+
+
+def test_the_page_of_an_open_instance_refreshes_itself_until_told_not_to(driver: Driver, pages: Client) -> None:
+    instance = driver.start(flow(SAGA))
+
+    assert '<meta http-equiv="refresh" content="5">' in show(pages, instance)
+    assert "http-equiv" not in show(pages, instance, refresh="off")
+    driver.run(instance)
+    assert "http-equiv" not in show(pages, instance)
+
+
+def test_the_history_is_paged(driver: Driver, pages: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views, "EVENTS_ON_A_PAGE", 3)
+    instance = driver.start(flow(SAGA))
+    driver.run(instance)
+    total = Instance.objects.get(pk=instance.pk).sequence
+
+    def events(**query: Any) -> list[int]:
+        context = pages.get(f"/instances/{instance.pk}/", query).context
+        return [event["sequence"] for event in context["events"]]
+
+    assert events() == [1, 2, 3]
+    assert events(**{"from": 4}) == [4, 5, 6]
+    assert events(**{"from": total}) == [total]
+    for odd in ("0", "-1", "x", "9" * 30, str(total + 1), "٣"):
+        assert events(**{"from": odd}) == [1, 2, 3]
+    page = show(pages, instance, **{"from": 4})
+    assert 'href="/instances/' in page
+    assert "?from=7#history" in page
+    assert "?from=1#history" in page
+
+
+def test_large_values_are_shortened_and_small_ones_are_readable(
+    driver: Driver, pages: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    instance = driver.start(flow(SAGA), {"small": [1], "text": "ü" * 300_000})
+
+    page = show(pages, instance)
+
+    assert len(page) < 120_000
+    assert "shortened to 20000 characters" in page
+
+
+def test_the_page_costs_the_same_queries_whatever_happened(
+    driver: Driver, pages: Client, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    steps = "".join(f"\n  - {{id: s{n}, activity: core.echo, with: {{}}}}" for n in range(30))
+    instance = driver.start(flow(steps))
+    driver.run(instance)
+
+    # Session, user, two for permissions, instance, steps, acts, attempts, events.
+    with django_assert_num_queries(9):
+        show(pages, instance)
+
+
+def test_long_definitions_and_many_attempts_are_cut_and_it_says_so(
+    driver: Driver, pages: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "STEPS_SHOWN", 2)
+    monkeypatch.setattr(views, "ATTEMPTS_SHOWN", 1)
+    instance = driver.start(flow(SAGA + "  - {id: third, activity: core.echo, with: {}}"))
+    driver.run(instance)
+
+    text = plain(show(pages, instance))
+
+    assert "only its first steps are shown" in text
+    assert "The last 1 attempts" in text
+
+
+def test_an_unknown_instance_is_not_found_and_the_page_says_what_to_do(pages: Client) -> None:
+    response = pages.get(f"/instances/{uuid4()}/")
+
+    assert response.status_code == 404
+    assert escape("Look for it in the list of instances") in response.content.decode()

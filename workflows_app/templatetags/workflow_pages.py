@@ -1,0 +1,78 @@
+"""Template tags: states with icon and word, times, durations, JSON; everything escaped."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.utils.html import format_html
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+
+from workflows_app import spans
+from workflows_app.templatetags.looks import look_of
+
+register = template.Library()
+
+
+@register.simple_tag
+def state(value: str) -> SafeString:
+    """A state as icon, word and colour; the word alone says it all."""
+    look = look_of(value)
+    return format_html(
+        '<span class="state tone-{}"><svg class="icon" viewBox="0 0 16 16" aria-hidden="true">{}</svg>{}</span>',
+        look.tone,
+        look.icon,
+        value.replace("_", " "),
+    )
+
+
+@register.simple_tag
+def moment(at: datetime | None) -> SafeString | str:
+    """A time to the second in UTC."""
+    if at is None:
+        return ""
+    return format_html('<time datetime="{}">{}</time>', at.isoformat(), spans.moment(at))
+
+
+@register.simple_tag
+def span(start: datetime | None, end: datetime | None, now: datetime | None = None) -> str:
+    """How long it took; until ``now`` while it has not ended."""
+    return spans.span(start, end or now)
+
+
+@register.simple_tag
+def tone(value: str) -> str:
+    """The tone of a state, for a class of the style sheet."""
+    return look_of(value).tone
+
+
+@register.simple_tag
+def querystring_of(**parameters: str | int | None) -> str:
+    """Parameters as they stand in an address; empty ones are left out."""
+    return urlencode({name: value for name, value in parameters.items() if value})
+
+
+@register.filter
+def words(value: str | None) -> str:
+    """A stored name as words: ``timed_out`` → timed out."""
+    return (value or "").replace("_", " ")
+
+
+@register.filter
+def was_cut(text: str | None, length: int) -> bool:
+    """Whether a text that was read with one character more than ``length`` is longer than it."""
+    return text is not None and len(text) > length
+
+
+@register.filter
+def readable(text: str | None, length: int) -> str:
+    """JSON text, indented; one that was cut stays as it is, without the character that told so."""
+    if text is None:
+        return ""
+    if len(text) > length:
+        return text[:length]
+    value: Any = json.loads(text)
+    return json.dumps(value, ensure_ascii=False, indent=2)

@@ -1,0 +1,1 @@
+"""Pages: server-rendered, without JavaScript, for people who have logged in. They read and change no instance."""
