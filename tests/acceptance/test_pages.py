@@ -80,7 +80,7 @@ def test_a_workflow_is_watched_from_its_start_to_its_end(installation: Product, 
     assert f'href="{page}"' in listed
     ended = browser.get(page).text
     assert "http-equiv" not in ended
-    assert ended.count("succeeded") == 3
+    assert ended.count("</svg>succeeded</span>") == 3
     assert "instance.completed" in ended
 
 
@@ -93,3 +93,24 @@ def test_the_style_sheet_comes_with_the_pages(browser: httpx.Client) -> None:
     assert response.status_code == 200
     assert response.headers["content-type"].startswith("text/css")
     assert "://" not in response.text
+
+
+@pytest.mark.acceptance
+def test_guessing_passwords_is_answered_with_429_whatever_address_is_claimed(
+    installation: Product, address: str
+) -> None:
+    try:
+        with httpx.Client(base_url=address, trust_env=False) as client:
+            token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', client.get("/login/").text)
+            assert token
+            form = {"username": "nobody", "password": "a guess", "csrfmiddlewaretoken": token[1]}
+            answers = [
+                client.post("/login/", data=form, headers={"X-Forwarded-For": f"203.0.113.{n}"}) for n in range(21)
+            ]
+    finally:
+        installation.command("axes_reset")
+
+    assert [answer.status_code for answer in answers[:19]] == [200] * 19
+    assert answers[-1].status_code == 429
+    assert int(answers[-1].headers["Retry-After"]) > 0
+    assert "Too many failed log-ins" in answers[-1].text

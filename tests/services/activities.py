@@ -2,7 +2,7 @@
 
 Workers load it through ``ORCHESTRATOR_ACTIVITIES=tests.services.activities``. Every call is one line of JSON appended
 to ``calls.jsonl`` in the folder that ``ORCHESTRATOR_TEST_FOLDER`` names; a test releases a blocked call by making the
-file ``release-NAME`` there. The file is the outside world: nothing of it is rolled back with the database.
+file ``release-NAME`` (or ``release-NAME.ATTEMPT``) there. The file is the outside world: nothing of it is rolled back with the database.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ def undo(*, context: ActivityContext, value: Any = None) -> Any:
 @activity("test.block", description="Waits until a file appears, or until it is told to stop.")
 def block(*, name: str, context: ActivityContext) -> Any:
     _record("block", context, name=name)
-    while not (folder() / f"release-{name}").exists():
+    gates = folder() / f"release-{name}", folder() / f"release-{name}.{context.attempt}"
+    while not any(gate.exists() for gate in gates):
         context.check()
         time.sleep(POLL_SECONDS)
     _record("released", context, name=name)

@@ -223,9 +223,9 @@ class Product:
         )
         return self.calls(call, **equal)[-1]
 
-    def release(self, name: str) -> None:
-        """Let ``test.block`` with that name return."""
-        (self.folder / f"release-{name}").touch()
+    def release(self, name: str, *, attempt: int | None = None) -> None:
+        """Let ``test.block`` with that name return, in every attempt or in one."""
+        (self.folder / (f"release-{name}" if attempt is None else f"release-{name}.{attempt}")).touch()
 
     def disarm(self, point: str) -> None:
         """Forget how often a failpoint fired."""

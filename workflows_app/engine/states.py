@@ -82,9 +82,9 @@ INSTANCE_TRANSITIONS: Mapping[InstanceState, frozenset[InstanceState]] = Mapping
 STEP_TRANSITIONS: Mapping[StepState, frozenset[StepState]] = MappingProxyType(
     {
         S.PENDING: frozenset({S.SCHEDULED, S.WAITING, S.COMPLETED, S.SKIPPED, S.CANCELLED, S.FAILED, S.TIMED_OUT}),
-        S.SCHEDULED: frozenset({S.RUNNING, S.CANCELLED, S.TIMED_OUT, S.FAILED}),
+        S.SCHEDULED: frozenset({S.RUNNING, S.COMPLETED, S.CANCELLED, S.TIMED_OUT, S.FAILED}),
         S.RUNNING: frozenset({S.SCHEDULED, S.COMPLETED, S.FAILED, S.RETRYING, S.CANCELLED, S.TIMED_OUT}),
-        S.RETRYING: frozenset({S.SCHEDULED, S.CANCELLED, S.TIMED_OUT, S.FAILED}),
+        S.RETRYING: frozenset({S.SCHEDULED, S.COMPLETED, S.CANCELLED, S.TIMED_OUT, S.FAILED}),
         S.WAITING: frozenset({S.COMPLETED, S.FAILED, S.CANCELLED, S.TIMED_OUT}),
         S.COMPLETED: frozenset({S.COMPENSATING}),
         S.FAILED: frozenset({S.COMPENSATING}),

@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from django.db import models
+
+
+class DocumentField(models.TextField):  # type: ignore[type-arg]
+    """JSON kept as text: ``jsonb`` would forget the order in which branches and variables were written."""
+
+    # What the type checker takes for the values of such a field.
+    _pyi_private_set_type: Any
+    _pyi_private_get_type: Any
+
+    def get_prep_value(self, value: Any) -> Any:
+        return json.dumps(value, ensure_ascii=False)
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
+        return None if value is None else json.loads(value)
 
 
 class Definition(models.Model):
@@ -33,7 +50,7 @@ class DefinitionVersion(models.Model):
     minor = models.BigIntegerField()
     patch = models.BigIntegerField()
     prerelease = models.CharField(max_length=60, blank=True, default="")
-    document = models.JSONField()
+    document = DocumentField()
     source = models.TextField(help_text="The text that was published.")
     content_hash = models.CharField(max_length=64)
     deprecated = models.BooleanField(default=False)

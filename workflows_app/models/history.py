@@ -41,6 +41,7 @@ class AuditEntry(models.Model):
     class Meta:
         ordering = ["sequence"]
         verbose_name_plural = "audit entries"
+        indexes = [models.Index(fields=["target", "-sequence"], name="audit_of_target")]
 
     def __str__(self) -> str:
         return f"{self.sequence} {self.action} {self.target}"

@@ -48,7 +48,9 @@ def of(arrangement: Arrangement, *, password: str, workers: int = WORKER_PROCESS
             "web",
             *("-m", "uvicorn", "orchestrator.asgi:application"),
             *("--host", arrangement.host, "--port", str(arrangement.web.number)),
-            *("--no-access-log", "--no-server-header", "--lifespan", "off", "--log-level", "warning"),
+            # Nobody stands in front of this server: a forwarded address would be a visitor's own invention.
+            *("--no-access-log", "--no-server-header", "--no-proxy-headers"),
+            *("--lifespan", "off", "--log-level", "warning"),
         ),
         celery("worker", *worker("default", processes=workers)),
         celery("long", *worker("long", processes=LONG_PROCESSES), "--prefetch-multiplier", "1"),

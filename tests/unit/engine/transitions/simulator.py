@@ -17,7 +17,7 @@ from workflows_app.engine.events import Event
 from workflows_app.engine.fold import State
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.snapshot import NOT_LOADED, InstanceSnapshot
-from workflows_app.engine.states import INSTANCE_ENDED, Role
+from workflows_app.engine.states import INSTANCE_ENDED, INSTANCE_TRANSITIONS, STEP_TRANSITIONS, Role, StepState
 from workflows_app.engine.transitions import (
     AttemptFailed,
     AttemptLost,
@@ -138,9 +138,19 @@ class Simulator:
         assert decision.events == whole.events
         assert decision.commands == whole.commands
         for event in decision.events:
-            self.state.apply(event)
+            self._apply(event)
         self.events.extend(decision.events)
         self._obey(decision)
+
+    def _apply(self, event: Event) -> None:
+        """Fold one event in; every state it changes must follow an edge of the state tables."""
+        instance, steps = self.state.instance.state, {p: s.state for p, s in self.state.steps.items()}
+        self.state.apply(event)
+        if (now := self.state.instance.state) is not instance:
+            assert now in INSTANCE_TRANSITIONS[instance], (event, instance)
+        for path, step in self.state.steps.items():
+            before = steps.get(path, StepState.PENDING)
+            assert step.state is before or step.state in STEP_TRANSITIONS[before], (event, before)
 
     def _decide_on_demand(self, occurrence: Occurrence, about: str | None) -> Decision:
         reach = self.graph.reach(about)
