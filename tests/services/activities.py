@@ -1,8 +1,9 @@
 """What workers perform in these tests: activities that leave a trace, block, die or ignore the interrupt.
 
 Workers load it through ``ORCHESTRATOR_ACTIVITIES=tests.services.activities``. Every call is one line of JSON appended
-to ``calls.jsonl`` in the folder that ``ORCHESTRATOR_TEST_FOLDER`` names; a test releases a blocked call by making the
-file ``release-NAME`` (or ``release-NAME.ATTEMPT``) there. The file is the outside world: nothing of it is rolled back with the database.
+to ``calls.jsonl`` in the folder that ``ORCHESTRATOR_TEST_FOLDER`` names. That file is the outside world: nothing of it
+is rolled back with the database. A test releases a blocked call by making the file ``release-NAME`` there, or
+``release-NAME.ATTEMPT`` for one attempt.
 """
 
 from __future__ import annotations

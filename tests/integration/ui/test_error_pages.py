@@ -8,13 +8,19 @@ from django.test import Client
 from workflows_app import selectors
 
 
-def test_a_page_that_does_not_exist_says_where_to_go(pages: Client, anonymous: Client) -> None:
-    for client in (pages, anonymous):
-        response = client.get("/nothing/here/")
+def test_a_page_that_does_not_exist_says_where_to_go(pages: Client) -> None:
+    response = pages.get("/nothing/here/")
 
-        assert response.status_code == 404
-        assert "There is no such page" in response.content.decode()
-        assert "nothing/here" not in response.content.decode()
+    assert response.status_code == 404
+    assert "There is no such page" in response.content.decode()
+    assert "nothing/here" not in response.content.decode()
+
+
+def test_a_visitor_without_a_log_in_is_not_told_which_pages_exist(anonymous: Client) -> None:
+    response = anonymous.get("/nothing/here/")
+
+    assert response.status_code == 302
+    assert response.headers["Location"] == "/login/?next=/nothing/here/"
 
 
 def test_a_failure_shows_advice_and_no_traceback(pages: Client, monkeypatch: pytest.MonkeyPatch) -> None:
