@@ -151,7 +151,6 @@ vars().update(celery_settings(CELERY_BROKER_URL, STATE_DIR))
 # ------------------------------------------------------------------ the engine's limits (bytes, seconds, counts)
 ORCHESTRATOR_LEASE_SECONDS = env.float("ORCHESTRATOR_LEASE_SECONDS", default=8.0)
 ORCHESTRATOR_RESEND_SECONDS = env.float("ORCHESTRATOR_RESEND_SECONDS", default=2.0)
-ORCHESTRATOR_LONG_SECONDS = env.float("ORCHESTRATOR_LONG_SECONDS", default=60.0)
 ORCHESTRATOR_WINDOW = env.int(
     "ORCHESTRATOR_WINDOW", default=200 if CELERY_BROKER_URL.startswith("filesystem") else 1000
 )
