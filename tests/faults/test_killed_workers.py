@@ -16,7 +16,7 @@ GOES_ON_SECONDS = 15
 pytestmark = pytest.mark.parametrize("product", ALL_BROKERS, indirect=True)
 
 
-def test_a_step_whose_pool_process_is_killed_goes_on_within_fifteen_seconds(product, record_property):
+def test_a_step_whose_pool_process_is_killed_goes_on_within_fifteen_seconds(product, measured):
     product.publish(BLOCKED)
     product.worker()
     instance = product.begin("blocked", {"gate": "row1"})
@@ -28,14 +28,14 @@ def test_a_step_whose_pool_process_is_killed_goes_on_within_fifteen_seconds(prod
     product.release("row1")
     view = product.ended(instance)
 
-    record_property("seconds", round(again["at"] - killed, 1))
+    measured("its pool process", again["at"] - killed)
     assert again["at"] - killed < GOES_ON_SECONDS
     assert again["attempt"] == 2
     assert view["state"] == "completed"
     invariants.check(product, [instance])
 
 
-def test_the_work_of_a_killed_worker_goes_on_elsewhere_within_fifteen_seconds(product, record_property):
+def test_the_work_of_a_killed_worker_goes_on_elsewhere_within_fifteen_seconds(product, measured):
     product.publish(BLOCKED)
     doomed, other = product.worker(), product.worker()
     instances = [product.begin("blocked", {"gate": "row2"}) for _ in range(10)]
@@ -51,7 +51,7 @@ def test_the_work_of_a_killed_worker_goes_on_elsewhere_within_fifteen_seconds(pr
     views = [product.ended(instance) for instance in instances]
 
     seconds = max(call["at"] for call in repeated) - killed
-    record_property("seconds", round(seconds, 1))
+    measured("its whole worker", seconds)
     assert seconds < GOES_ON_SECONDS
     assert {call["pid"] for call in repeated} <= set(other.children)
     assert [view["state"] for view in views] == ["completed"] * 10

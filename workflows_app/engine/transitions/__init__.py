@@ -6,8 +6,9 @@ a row which the slice lacks raises ``SliceMiss`` with its name: the shell loads 
 function is pure nothing has happened meanwhile.
 
 The modules, in the order in which a step meets them: ``entering`` (a step's turn has come), ``outcomes`` (an attempt
-ended), ``settling`` (counting down, closing blocks, ending the instance), ``stopping`` (failure, cancel, time-out),
-``undoing`` (compensation in order).
+ended), ``settling`` (it reached its end), ``stopping`` (failure, cancel, time-out), ``undoing`` (compensation in order),
+``closing`` (nothing in a block or in the instance is open any more). None calls back: what follows from an event is put
+on the draft's list, and ``decide`` works it off.
 """
 
 from workflows_app.engine.transitions.decide import decide

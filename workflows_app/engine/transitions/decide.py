@@ -8,7 +8,7 @@ from workflows_app.engine.commands import SetTimer, TimerKind
 from workflows_app.engine.errors import StateForbids
 from workflows_app.engine.events import EventType
 from workflows_app.engine.states import InstanceState, StepState
-from workflows_app.engine.transitions import entering, outcomes, settling, stopping
+from workflows_app.engine.transitions import closing, entering, outcomes, settling, stopping
 from workflows_app.engine.transitions.occurrences import (
     AttemptFailed,
     AttemptLost,
@@ -22,7 +22,7 @@ from workflows_app.engine.transitions.occurrences import (
     Terminate,
     TimerFired,
 )
-from workflows_app.engine.transitions.slice import Decision, Draft, Slice, StaleOccurrence, error
+from workflows_app.engine.transitions.slice import Decision, Draft, Look, Slice, StaleOccurrence, error
 
 
 def decide(slice_: Slice, occurrence: Occurrence, *, now: datetime, actor: str = "engine") -> Decision:
@@ -61,8 +61,18 @@ def decide(slice_: Slice, occurrence: Occurrence, *, now: datetime, actor: str =
             _cancel(draft, occurrence)
         case Terminate():
             _terminate(draft, occurrence)
-    draft.run()
+    _look_around(draft)
     return Decision(before=slice_, after=draft, events=tuple(draft.events), commands=tuple(draft.commands))
+
+
+def _look_around(draft: Draft) -> None:
+    """Work off what the occurrence left to be looked at, in order of arrival, until nothing follows any more."""
+    while draft.todo:
+        look, path = draft.todo.popleft()
+        if look is Look.CLOSE:
+            closing.close(draft, path)
+        elif path is not None:
+            entering.consider(draft, draft.graph[path])
 
 
 def _start(draft: Draft, occurrence: Start) -> None:
@@ -83,7 +93,7 @@ def _start(draft: Draft, occurrence: Start) -> None:
     for path in draft.graph.roots:
         node = draft.graph[path]
         if not node.needs:
-            draft.todo.append(lambda n=node: entering.consider(draft, n))  # type: ignore[misc]
+            draft.look_later(Look.ENTER, path)
 
 
 def _timer(draft: Draft, occurrence: TimerFired) -> None:

@@ -14,7 +14,7 @@ from workflows_app.engine.events import EventType
 from workflows_app.engine.node import Node, NodeKind
 from workflows_app.engine.states import StepState
 from workflows_app.engine.transitions import settling, stopping
-from workflows_app.engine.transitions.slice import Draft, error, error_of
+from workflows_app.engine.transitions.slice import Draft, Look, error, error_of
 
 
 def consider(draft: Draft, node: Node) -> None:
@@ -94,8 +94,8 @@ def _choice(draft: Draft, node: Node) -> None:
             if index != taken:
                 settling.skip(draft, child, "choice", follow=False)
             elif not child.needs:
-                draft.todo.append(lambda child=child: consider(draft, child))  # type: ignore[misc]
-    draft.todo.append(lambda: settling.close(draft, node.path))
+                draft.look_later(Look.ENTER, path)
+    draft.look_later(Look.CLOSE, node.path)
 
 
 def _open(draft: Draft, node: Node) -> None:
@@ -104,7 +104,7 @@ def _open(draft: Draft, node: Node) -> None:
     for path in node.children:
         child = draft.graph[path]
         if not child.needs:
-            draft.todo.append(lambda child=child: consider(draft, child))  # type: ignore[misc]
+            draft.look_later(Look.ENTER, path)
 
 
 def _wait(draft: Draft, node: Node) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from workflows_app.engine import values
@@ -71,10 +72,18 @@ class StaleOccurrence(OrchestratorError):
     code = "STALE"
 
 
+class Look(StrEnum):
+    """Why a node is looked at again before the decision ends."""
+
+    ENTER = "enter"
+    CLOSE = "close"
+
+
 class Draft(State):
     """The working copy of one decision: it hands out snapshots, records events and folds them in at once.
 
-    ``todo`` holds what is still to be looked at, so that a long row of inline steps needs no recursion.
+    ``todo`` holds what is still to be looked at, in order: a long row of inline steps needs no recursion, and the
+    modules that find work need not know those that do it.
     """
 
     def __init__(self, slice_: Slice, *, now: datetime, actor: str) -> None:
@@ -84,7 +93,7 @@ class Draft(State):
         self.actor = actor
         self.events: list[Event] = []
         self.commands: list[Command] = []
-        self.todo: deque[Callable[[], None]] = deque()
+        self.todo: deque[tuple[Look, str | None]] = deque()
 
     def step(self, path: str) -> StepSnapshot:
         found = self.steps.get(path)
@@ -116,10 +125,9 @@ class Draft(State):
     def command(self, command: Command) -> None:
         self.commands.append(command)
 
-    def run(self) -> None:
-        """Work off ``todo`` in order of arrival."""
-        while self.todo:
-            self.todo.popleft()()
+    def look_later(self, look: Look, path: str | None) -> None:
+        """Put a node (``None``: the instance) on the list of what is still to be looked at."""
+        self.todo.append((look, path))
 
     def evaluate(self, compiled: Value | Expression, extra: Mapping[str, Any] | None = None) -> Any:
         """Evaluate over this state.

@@ -12,7 +12,9 @@ from workflows_app.engine.events import EventType
 from workflows_app.engine.node import Node
 from workflows_app.engine.states import STEP_OPEN, AttemptState, StepState
 from workflows_app.engine.transitions import settling
-from workflows_app.engine.transitions.slice import Draft, error_of
+from workflows_app.engine.transitions.slice import Draft, Look, error_of
+
+TIMEOUT_CODES = frozenset({"TIMEOUT", "DEADLINE_EXCEEDED"})
 
 
 def failed(draft: Draft, node: Node, problem: Mapping[str, Any], **data: Any) -> None:
@@ -33,7 +35,7 @@ def failed(draft: Draft, node: Node, problem: Mapping[str, Any], **data: Any) ->
         else:
             settling.settle(draft, EventType.STEP_COMPLETED, node, output=output, error=dict(problem), **data)
             return
-    timed_out = problem["code"] in settling.TIMEOUT_CODES
+    timed_out = problem["code"] in TIMEOUT_CODES
     kind = EventType.STEP_TIMED_OUT if timed_out else EventType.STEP_FAILED
     tolerated = policy is OnError.CONTINUE or node.racer
     settling.settle(draft, kind, node, error=dict(problem), tolerated=tolerated, **data)
@@ -95,10 +97,10 @@ def _drain(draft: Draft, scope: Node | None) -> None:
         elif step.state is StepState.WAITING and node.is_container:
             if not step.stopping:
                 draft.emit(EventType.STEP_STOPPING, node.path)
-            draft.todo.append(lambda path=node.path: settling.close(draft, path))  # type: ignore[misc]
+            draft.look_later(Look.CLOSE, node.path)
         else:
             cancel(draft, node)
-    draft.todo.append(lambda: settling.close(draft, scope.path if scope else None))
+    draft.look_later(Look.CLOSE, scope.path if scope else None)
 
 
 def cancel(draft: Draft, node: Node, **data: Any) -> None:

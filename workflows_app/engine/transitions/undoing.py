@@ -10,19 +10,17 @@ from workflows_app.engine.commands import Dispatch
 from workflows_app.engine.errors import OrchestratorError
 from workflows_app.engine.events import EventType
 from workflows_app.engine.node import DEFAULT_QUEUE, LONG_AFTER, LONG_QUEUE, Node
-from workflows_app.engine.transitions import settling
 from workflows_app.engine.transitions.slice import Draft, error_of
 
 
-def begin(draft: Draft) -> None:
-    """Plan the undo and start its first step; with nothing to undo the instance just ends."""
+def begin(draft: Draft) -> bool:
+    """Plan the undo and start its first step; ``False`` if there is nothing to undo."""
     draft.require_whole()
     order = compensation.plan(draft.graph, draft.steps)
-    if not order:
-        settling.finish_stopped(draft)
-        return
-    draft.emit(EventType.INSTANCE_COMPENSATING, order=order)
-    proceed(draft)
+    if order:
+        draft.emit(EventType.INSTANCE_COMPENSATING, order=order)
+        proceed(draft)
+    return bool(order)
 
 
 def proceed(draft: Draft) -> None:

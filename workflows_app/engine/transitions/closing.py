@@ -1,0 +1,82 @@
+"""Closing: nothing inside a block, or inside the instance, is open any more; it ends as what happened in it says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workflows_app.engine.commands import ClearTimers
+from workflows_app.engine.errors import OrchestratorError
+from workflows_app.engine.events import EventType
+from workflows_app.engine.node import Node, NodeKind
+from workflows_app.engine.states import InstanceState, StepState
+from workflows_app.engine.transitions import settling, stopping, undoing
+from workflows_app.engine.transitions.slice import Draft, error, error_of
+
+
+def close(draft: Draft, path: str | None) -> None:
+    """Settle a block, or end the instance, once nothing inside is open."""
+    if path is None:
+        if draft.instance.open_steps == 0:
+            _end(draft)
+        return
+    node, block = draft.graph[path], draft.step(path)
+    if block.state is StepState.COMPLETED and block.open_children == 0 and node.race:
+        return close(draft, None)
+    if block.state is not StepState.WAITING or block.open_children:
+        return None
+    if block.stopping or draft.instance.ending is not None:
+        return _close_stopped(draft, node)
+    if node.race:
+        problem = error("JOIN_UNREACHABLE", f"no branch of {node.path} completed")
+        return stopping.failed(draft, node, problem)
+    return settling.complete(draft, node, output=_output(draft, node))
+
+
+def _close_stopped(draft: Draft, node: Node) -> None:
+    problem = draft.step(node.path).error
+    if problem is None:
+        settling.settle(draft, EventType.STEP_CANCELLED, node)
+    else:
+        stopping.failed(draft, node, dict(problem))
+
+
+def _output(draft: Draft, node: Node) -> Any:
+    if node.kind is NodeKind.PARALLEL:
+        return {path: draft.values_of(path).output for path in node.children}
+    if node.kind is NodeKind.BRANCH:
+        return draft.values_of(node.children[-1]).output if node.children else None
+    taken = next((paths for paths in node.lists if any(_was_taken(draft, p) for p in paths)), ())
+    return draft.values_of(taken[-1]).output if taken else None
+
+
+def _was_taken(draft: Draft, path: str) -> bool:
+    return draft.step(path).state is not StepState.SKIPPED
+
+
+def _end(draft: Draft) -> None:
+    """Nothing is open any more: complete, or go where a stopping instance heads for."""
+    if draft.instance.state is not InstanceState.RUNNING:
+        return
+    if draft.instance.ending is None:
+        try:
+            output = draft.evaluate(draft.graph.output)
+        except OrchestratorError as problem:
+            undo = draft.graph.undoes(draft.graph.definition.on_failure)
+            stopping.stop(draft, ending="failure", undo=undo, error=error_of(problem))
+            return
+        _finish(draft, EventType.INSTANCE_COMPLETED, output=output)
+    elif draft.instance.ending == "return":
+        _finish(draft, EventType.INSTANCE_COMPLETED)
+    elif not (draft.instance.undo and undoing.begin(draft)):
+        _finish_stopped(draft)
+
+
+def _finish_stopped(draft: Draft) -> None:
+    """End a stopped instance that has nothing to undo."""
+    kind = EventType.INSTANCE_CANCELLED if draft.instance.ending == "cancelled" else EventType.INSTANCE_FAILED
+    _finish(draft, kind)
+
+
+def _finish(draft: Draft, kind: EventType, **data: Any) -> None:
+    draft.emit(kind, **data)
+    draft.command(ClearTimers(step=""))
