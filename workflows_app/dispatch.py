@@ -52,7 +52,7 @@ def publish(instance_id: UUID, dispatches: Sequence[Dispatch]) -> bool:
         return True
     try:
         render(instance_id, plan).apply_async()
-    except (OperationalError, OSError) as problem:
+    except Exception as problem:  # whatever it was, the rows must go back to the sweeper
         log.warning("the broker did not take %d messages of %s: %s", len(dispatches), instance_id, problem)
         DispatchRow.objects.filter(instance_id=instance_id, path__in=[d.step for d in dispatches]).update(
             published_at=None

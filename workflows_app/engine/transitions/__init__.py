@@ -5,10 +5,10 @@ the occurrence is about, its successors and the values that they read; never the
 a row which the slice lacks raises ``SliceMiss`` with its name: the shell loads it and asks again, and since the
 function is pure nothing has happened meanwhile.
 
-The modules, in the order in which a step meets them: ``entering`` (a step's turn has come), ``outcomes`` (an attempt
-ended), ``settling`` (it reached its end), ``stopping`` (failure, cancel, time-out), ``undoing`` (compensation in order),
-``closing`` (nothing in a block or in the instance is open any more). None calls back: what follows from an event is put
-on the draft's list, and ``decide`` works it off.
+The modules, in the order in which a step meets them: ``entering`` (a step's turn has come), ``outcomes`` (an
+attempt ended), ``settling`` (it reached its end), ``stopping`` (failure, cancel, time-out), ``undoing`` (compensation
+in order), ``closing`` (nothing in a block or in the instance is open any more). None calls back: what follows from an
+event is put on the draft's list, and ``decide`` works it off.
 """
 
 from workflows_app.engine.transitions.decide import decide
