@@ -9,10 +9,12 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from django.db import connections
+
 from tasks.leases import Hold, Interrupted, keeper
 from workflows_app import failpoints
 from workflows_app.activities import ActivityContext, registry
-from workflows_app.engine.errors import ActivityError, AttemptCancelled, NotFound
+from workflows_app.engine.errors import ActivityError, AttemptCancelled, NotFound, OrchestratorError
 from workflows_app.services import steps
 from workflows_app.services.steps import Claim
 
@@ -30,6 +32,10 @@ def run(claim: Claim) -> None:
     """
     try:
         registry.discover()
+    except OrchestratorError as problem:
+        # A broken plugin takes its own activities with it, not those of the others.
+        log.warning("%s", problem.message)
+    try:
         activity = registry.get(claim.activity)
     except NotFound as problem:
         error = {"code": problem.code, "message": problem.message, "details": {}, "recoverable": True}
@@ -40,14 +46,27 @@ def run(claim: Claim) -> None:
             with hold.interruptible():
                 output = activity.perform(claim.parameters, _context(claim, hold))
         except Interrupted:
+            drop_open_transactions()
             log.warning("attempt %s of %s in %s was abandoned", claim.number, claim.path, claim.instance_id)
             return
         except BaseException as raised:
             failpoints.hit("step.executed")
+            drop_open_transactions()
             steps.failed(claim=claim, error=describe(raised), told=isinstance(raised, AttemptCancelled))
             return
         failpoints.hit("step.executed")
+        drop_open_transactions()
         steps.succeeded(claim=claim, output=output)
+
+
+def drop_open_transactions() -> None:
+    """Close connections on which the activity left a transaction open: ours would be swallowed by it."""
+    for opened in connections.all(initialized_only=True):
+        if opened.in_atomic_block or (opened.connection is not None and not opened.get_autocommit()):
+            log.warning("an activity left a transaction open on %s; it is rolled back", opened.alias)
+            if opened.connection is not None:
+                opened.connection.close()
+            del connections[opened.alias]
 
 
 def _context(claim: Claim, hold: Hold) -> ActivityContext:

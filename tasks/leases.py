@@ -69,9 +69,15 @@ class Keeper:
     """Renews the lease of the attempt in hand; its thread starts with the first one and survives no fork."""
 
     def __init__(self) -> None:
+        self._begin_anew()
+        # A forked child inherits neither the thread nor a lock that somebody may hold at that moment.
+        os.register_at_fork(after_in_child=self._begin_anew)
+
+    def _begin_anew(self) -> None:
+        self._starting = threading.Lock()
         self._changed = threading.Condition()
         self._holds: list[Hold] = []
-        self._pid = 0
+        self._thread: threading.Thread | None = None
 
     @contextmanager
     def hold(self, claim: Claim) -> Iterator[Hold]:
@@ -88,11 +94,10 @@ class Keeper:
                 self._holds.remove(held)
 
     def _start(self) -> None:
-        if self._pid != os.getpid():
-            self._pid = os.getpid()
-            self._changed = threading.Condition()
-            self._holds = []
-            threading.Thread(target=self._run, name="leases", daemon=True).start()
+        with self._starting:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
+                self._thread.start()
 
     def _run(self) -> None:
         while True:
@@ -101,7 +106,10 @@ class Keeper:
                     self._changed.wait()
                 held = list(self._holds)
             for hold in held:
-                self._look_after(hold)
+                try:
+                    self._look_after(hold)
+                except BaseException:  # without this thread every longer step of the process would be lost
+                    log.exception("the lease of %s cannot be looked after", hold.claim.path)
             time.sleep(self._interval() / 2)
 
     @staticmethod

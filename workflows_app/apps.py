@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate
+
+
+def bound_idle_transactions(connection: Any, **_: Any) -> None:
+    """Let the database end a session that vanished in the midst of a transaction: it would keep an instance locked."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET idle_in_transaction_session_timeout = '15s'")
 
 
 class WorkflowsConfig(AppConfig):
@@ -13,4 +23,5 @@ class WorkflowsConfig(AppConfig):
     def ready(self) -> None:
         from workflows_app import sql
 
+        connection_created.connect(bound_idle_transactions, dispatch_uid="workflows_app.idle")
         post_migrate.connect(sql.install, sender=self, dispatch_uid="workflows_app.sql")

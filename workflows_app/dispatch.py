@@ -7,11 +7,13 @@ its dispatch row stays until a claim takes it.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from celery import Signature, current_app, group
+from django.conf import settings
 from kombu.exceptions import OperationalError
 
 from workflows_app import failpoints
@@ -23,6 +25,7 @@ log = logging.getLogger(__name__)
 
 STEP_TASK = "orchestrator.step"
 LONG_STEP_TASK = "orchestrator.long_step"
+_refused_at = float("-inf")
 NOT_FOUND = "404"
 
 
@@ -46,19 +49,26 @@ def publish(instance_id: UUID, dispatches: Sequence[Dispatch]) -> bool:
     Returns:
         Whether the broker took them. If not, the rows are handed back to the sweeper, which sends them when it can.
     """
+    global _refused_at
     failpoints.hit("step.committed")
     plan = canvas.compile(dispatches)
     if plan is None:
         return True
-    try:
-        render(instance_id, plan).apply_async()
-    except Exception as problem:  # whatever it was, the rows must go back to the sweeper
-        log.warning("the broker did not take %d messages of %s: %s", len(dispatches), instance_id, problem)
-        DispatchRow.objects.filter(instance_id=instance_id, path__in=[d.step for d in dispatches]).update(
-            published_at=None
-        )
-        return False
-    return True
+    if not is_away():
+        try:
+            render(instance_id, plan).apply_async()
+            return True
+        except Exception as problem:  # whatever it was, the rows must go back to the sweeper
+            _refused_at = time.monotonic()
+            log.warning("the broker did not take %d messages of %s: %s", len(dispatches), instance_id, problem)
+    DispatchRow.objects.filter(instance_id=instance_id, path__in=[d.step for d in dispatches]).update(published_at=None)
+    return False
+
+
+def is_away() -> bool:
+    """Whether the broker refused this process a moment ago: each further try could take as long as its time-out."""
+    patience: float = settings.ORCHESTRATOR_RESEND_SECONDS
+    return time.monotonic() - _refused_at < patience
 
 
 def depth(queue: str) -> int | None:
@@ -67,6 +77,7 @@ def depth(queue: str) -> int | None:
     Returns:
         ``None`` if the broker cannot be asked; 0 for a queue that it does not know (Redis forgets empty ones).
     """
+    global _refused_at
     connection: Any = current_app.connection_for_write()
     try:
         with connection, connection.channel() as channel:
@@ -75,4 +86,5 @@ def depth(queue: str) -> int | None:
         # kombu's virtual transports hold the code as text, and only here.
         return 0 if str(getattr(problem, "reply_code", "")) == NOT_FOUND else None
     except (*connection.connection_errors, OSError, OperationalError):
+        _refused_at = time.monotonic()
         return None

@@ -76,13 +76,17 @@ TEST_RUNNER = "django.test.runner.DiscoverRunner"
 
 def database(url: str) -> dict[str, object]:
     """Django's database entry for ``url``; workers keep their connections, the web process closes them."""
+    config = env.db_url_config(url)
     age = os.environ.get("ORCHESTRATOR_CONN_MAX_AGE", "")
     return {
-        **env.db_url_config(url),
+        **config,
         "CONN_MAX_AGE": int(age) if age else None,
         "CONN_HEALTH_CHECKS": True,
         # PgBouncer in transaction mode has no server-side cursors.
         "DISABLE_SERVER_SIDE_CURSORS": True,
+        # A server that vanished without a word is noticed within seconds.
+        "OPTIONS": {"connect_timeout": 5, "keepalives_idle": 5, "keepalives_interval": 3, "keepalives_count": 3}
+        | dict(config.get("OPTIONS", {})),
     }
 
 
@@ -168,6 +172,9 @@ ORCHESTRATOR_ACTIVITY_MODULES = [
     *env.list("ORCHESTRATOR_ACTIVITIES", default=[]),
 ]
 ORCHESTRATOR_CONNECTIONS = env.json("ORCHESTRATOR_CONNECTIONS", default={})
+ORCHESTRATOR_HTTP_MAX_RESPONSE_BYTES = env.int("ORCHESTRATOR_HTTP_MAX_RESPONSE_BYTES", default=1_000_000)
+ORCHESTRATOR_HTTP_CA_FILE = env.str("ORCHESTRATOR_HTTP_CA_FILE", default="") or None
+ORCHESTRATOR_MAIL_TEMPLATES = env.str("ORCHESTRATOR_MAIL_TEMPLATES", default="") or None
 ORCHESTRATOR_EGRESS_ALLOW: list[str] = env.list("ORCHESTRATOR_EGRESS_ALLOW", default=[])
 
 LOGGING = {
@@ -177,5 +184,9 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.str("ORCHESTRATOR_LOG_LEVEL", default="INFO")},
     # The log-in limiter writes several lines about every log-in.
-    "loggers": {"axes": {"level": "WARNING"}},
+    "loggers": {
+        "axes": {"level": "WARNING"},
+        # Celery sets the root's level to its own; what activities log is for their authors all the same.
+        "orchestrator.activity": {"level": env.str("ORCHESTRATOR_LOG_LEVEL", default="INFO")},
+    },
 }

@@ -66,7 +66,7 @@ def transport_options(scheme: str, state_dir: Path) -> dict[str, Any]:
     if scheme.startswith("redis"):
         return {
             "socket_connect_timeout": PATIENCE,
-            "socket_timeout": PATIENCE * 2,
+            "socket_timeout": PATIENCE,
             "retry_on_timeout": False,
             # Leases find lost work long before; a redelivered message meets a fenced claim.
             "visibility_timeout": 3600,

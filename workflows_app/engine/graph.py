@@ -12,14 +12,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
+from typing import Any
 
 from workflows_app.engine import expressions
-from workflows_app.engine.definition.model import ChoiceBody, Definition, Kind, ParallelBody, Step
+from workflows_app.engine.definition.model import ActivityBody, ChoiceBody, Definition, Kind, ParallelBody, Step
 from workflows_app.engine.expressions import Value
 from workflows_app.engine.node import DEFAULT_TIMEOUT, Node, NodeKind
 
 REACH_LIMIT = 256
 """How many nodes one prediction of a decision's reach may name."""
+WIDE_JOIN = 8
+"""A join of more dependencies is entered once but counted down often: its values are loaded when it is entered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +40,25 @@ class Graph:
     Args:
         definition: a parsed definition. It should have been verified: an unknown name in ``needs`` raises KeyError,
             a cycle leaves its steps pending for ever.
+        activities: what activity names without a version resolved to when the definition was published: name →
+            ``{version, timeout}``, the time-out in seconds or ``None``.
     """
 
-    def __init__(self, definition: Definition) -> None:
+    def __init__(self, definition: Definition, activities: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         self.definition = definition
-        self.nodes: Mapping[str, Node] = {node.path: node for node in _flatten(definition)}
+        self.activities = activities or {}
+        self.nodes: Mapping[str, Node] = {node.path: node for node in _flatten(definition, self.activities)}
         self.roots: tuple[str, ...] = tuple(p for p, n in self.nodes.items() if n.parent is None)
         self.output: Value = expressions.compile_value(definition.output)
         self._reach: dict[str | None, Reach] = {}
 
     def __getitem__(self, path: str) -> Node:
         return self.nodes[path]
+
+    def resolve(self, activity: str) -> str:
+        """Return ``name@version`` as resolved at publish; a name that carries its version stays as it is."""
+        pinned = self.activities.get(activity)
+        return f"{activity}@{pinned['version']}" if pinned else activity
 
     @cached_property
     def undoable(self) -> bool:
@@ -101,7 +112,8 @@ class Graph:
             if node.path in paths:
                 continue
             paths.add(node.path)
-            values |= node.read_steps
+            if len(node.needs) <= WIDE_JOIN:
+                values |= node.read_steps
             reads_input = reads_input or node.reads_input
             if node.is_container:
                 queue.extend(c for c in node.children if not self.nodes[c].needs)
@@ -138,8 +150,14 @@ class Graph:
         return not node.is_container or node.step.when is not None or node.kind is NodeKind.CHOICE
 
 
-def _flatten(definition: Definition) -> Iterator[Node]:
+def _flatten(definition: Definition, activities: Mapping[str, Mapping[str, Any]]) -> Iterator[Node]:
     counter = count()
+
+    def default_timeout(step: Step) -> float | None:
+        """The definition's default, then the activity's own."""
+        if definition.default_timeout is not None or not isinstance(step.body, ActivityBody):
+            return definition.default_timeout
+        return activities.get(step.body.activity, {}).get("timeout")
 
     def steps_of(steps: tuple[Step, ...], parent: str | None) -> Iterator[Node]:
         needs = resolve_needs(steps)
@@ -166,7 +184,7 @@ def _flatten(definition: Definition) -> Iterator[Node]:
                 lists=lists,
                 step=step,
                 retry=(step.retry or definition.default_retry) if activity else step.retry,
-                timeout=step.timeout or (definition.default_timeout if activity else None) or DEFAULT_TIMEOUT,
+                timeout=step.timeout or (default_timeout(step) if activity else None) or DEFAULT_TIMEOUT,
             )
             match step.body:
                 case ChoiceBody():

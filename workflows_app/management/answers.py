@@ -8,7 +8,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.db import InterfaceError, OperationalError, ProgrammingError
+from django.db import DataError, InterfaceError, OperationalError, ProgrammingError
 
 from workflows_app.engine.errors import OrchestratorError, Refused
 
@@ -43,6 +43,9 @@ class AnsweringCommand(BaseCommand):
         except ProgrammingError as problem:
             self.stderr.write(f"The database is not set up: {str(problem).strip().splitlines()[0]}")
             self.stderr.write("Run `python manage.py migrate`, or `make up`, which does it for you.")
+            code = REFUSED
+        except (DataError, UnicodeEncodeError):
+            self.stderr.write("The arguments hold text that cannot be stored (a NUL or a broken character).")
             code = REFUSED
         if code != DONE:
             sys.exit(code)

@@ -53,6 +53,7 @@ class DefinitionVersion(models.Model):
     document = DocumentField()
     source = models.TextField(help_text="The text that was published.")
     content_hash = models.CharField(max_length=64)
+    activities = models.JSONField(default=dict, help_text="What activity names without a version resolved to.")
     deprecated = models.BooleanField(default=False)
     published_at = models.DateTimeField(auto_now_add=True)
     published_by = models.CharField(max_length=150)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from workflows_app.models.instances import Instance
+from workflows_app.models.numbers import Decoder
 
 
 class Event(models.Model):
@@ -17,7 +18,7 @@ class Event(models.Model):
     step = models.CharField(max_length=300, blank=True)
     at = models.DateTimeField()
     actor = models.CharField(max_length=200)
-    data = models.JSONField()
+    data = models.JSONField(decoder=Decoder)
     hash = models.BinaryField()
 
     class Meta:
@@ -35,7 +36,7 @@ class AuditEntry(models.Model):
     actor = models.CharField(max_length=200)
     action = models.CharField(max_length=60)
     target = models.CharField(max_length=300)
-    data = models.JSONField()
+    data = models.JSONField(decoder=Decoder)
     hash = models.BinaryField()
 
     class Meta:

@@ -11,6 +11,7 @@ from django.db.models import Q
 
 from workflows_app.engine.states import INSTANCE_ENDED, Cause, InstanceState, Role, StepState
 from workflows_app.models.definitions import DefinitionVersion
+from workflows_app.models.numbers import Decoder
 
 
 def choices(states: type[StrEnum]) -> list[tuple[str, str]]:
@@ -39,10 +40,10 @@ class Instance(models.Model):
     cause = models.CharField(max_length=12, choices=choices(Cause), null=True, blank=True)  # noqa: DJ001
     ending = models.CharField(max_length=12, null=True, blank=True)  # noqa: DJ001 - NULL: not ending
     undo = models.BooleanField(default=False)
-    input = models.JSONField(null=True)
-    variables = models.JSONField(default=dict)
-    output = models.JSONField(null=True)
-    error = models.JSONField(null=True)
+    input = models.JSONField(null=True, decoder=Decoder)
+    variables = models.JSONField(default=dict, decoder=Decoder)
+    output = models.JSONField(null=True, decoder=Decoder)
+    error = models.JSONField(null=True, decoder=Decoder)
     open_steps = models.IntegerField(default=0)
     undo_order = models.JSONField(default=list)
     undo_next = models.IntegerField(default=0)
@@ -105,11 +106,11 @@ class Step(models.Model):
     open_children = models.IntegerField(default=0)
     stopping = models.BooleanField(default=False)
     effect_unknown = models.BooleanField(default=False)
-    input = models.JSONField(null=True)
-    undo_input = models.JSONField(null=True)
-    output = models.JSONField(null=True)
-    error = models.JSONField(null=True)
-    undo_error = models.JSONField(null=True)
+    input = models.JSONField(null=True, decoder=Decoder)
+    undo_input = models.JSONField(null=True, decoder=Decoder)
+    output = models.JSONField(null=True, decoder=Decoder)
+    error = models.JSONField(null=True, decoder=Decoder)
+    undo_error = models.JSONField(null=True, decoder=Decoder)
     due_at = models.DateTimeField(null=True)
     settled = models.BigIntegerField(null=True)
     started_at = models.DateTimeField(null=True)

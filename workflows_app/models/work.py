@@ -12,6 +12,7 @@ from django.db.models import Q
 from workflows_app.engine.commands import TimerKind
 from workflows_app.engine.states import AttemptState, Role
 from workflows_app.models.instances import Instance, choices, values
+from workflows_app.models.numbers import Decoder
 
 
 class Attempt(models.Model):
@@ -28,7 +29,7 @@ class Attempt(models.Model):
     lease_expires_at = models.DateTimeField()
     timeout_at = models.DateTimeField()
     stop_requested = models.BooleanField(default=False)
-    error = models.JSONField(null=True)
+    error = models.JSONField(null=True, decoder=Decoder)
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
 

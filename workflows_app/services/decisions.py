@@ -7,7 +7,7 @@ lost in between leaves its dispatch row behind, and the sweeper sends it again.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -24,6 +24,7 @@ from workflows_app.engine.graph import Graph, Reach
 from workflows_app.engine.snapshot import NOT_LOADED, InstanceSnapshot, StepSnapshot
 from workflows_app.engine.states import Cause, InstanceState, Role, StepState
 from workflows_app.engine.transitions import Decision, Occurrence, Slice, SliceMiss, decide
+from workflows_app.models import numbers
 from workflows_app.services import graphs
 
 TIMES = frozenset({"started_at", "ended_at", "due_at"})
@@ -37,8 +38,7 @@ def take(
     about: str | None = None,
     actor: str = "engine",
     version_id: int | None = None,
-    still_true: Callable[[], bool] | None = None,
-) -> Decision | None:
+) -> Decision:
     """Decide and record what follows from one occurrence, in one transaction.
 
     Args:
@@ -47,11 +47,6 @@ def take(
         about: path of the step it is about; what settling it may touch is loaded at once.
         actor: recorded as the author of the events.
         version_id: the instance's version where the caller knows it: one query less.
-        still_true: asked once the instance is locked; ``False`` drops the occurrence (a timer that was cleared, a
-            lease that was renewed in between).
-
-    Returns:
-        The decision, or ``None`` if the occurrence was dropped.
 
     Raises:
         NotFound: there is no such instance.
@@ -59,11 +54,7 @@ def take(
         StateForbids: an operator's command that the state does not allow.
     """
     with transaction.atomic():
-        if version_id is None or still_true is not None:
-            version_id = _lock(instance_id)
-        if still_true is not None and not still_true():
-            return None
-        graph = graphs.of_version(version_id)
+        graph = graphs.of_version(_lock(instance_id) if version_id is None else version_id)
         decision, now = _decide(instance_id, graph, occurrence, about, actor)
         record(instance_id, decision, now)
         return decision
@@ -76,7 +67,7 @@ def _lock(instance_id: UUID) -> int:
         )
         row = cursor.fetchone()
     if row is None:
-        raise NotFound(f"there is no instance {instance_id}")
+        raise NotFound(f"there is no instance {instance_id}", code="INSTANCE_NOT_FOUND")
     return int(row[0])
 
 
@@ -90,13 +81,12 @@ def _decide(
         try:
             return decide(slice_, occurrence, now=now, actor=actor), now
         except SliceMiss as miss:
-            wanted = miss.paths | miss.values
-            for path in wanted:
+            for path in miss.paths:
                 further = graph.reach(path)
                 paths |= further.paths
                 valued |= further.values
                 with_input = with_input or further.input
-            paths |= wanted
+            paths |= miss.paths | miss.values
             valued |= miss.values
             whole = whole or miss.whole
             with_input = with_input or miss.input
@@ -127,7 +117,7 @@ def load(
             "SELECT wf_slice(%s, %s, %s, %s, %s)",
             [instance_id, list(known | with_values), list(with_values), whole, with_input],
         )
-        loaded = json.loads(cursor.fetchone()[0])
+        loaded = numbers.loads(cursor.fetchone()[0])
     steps = {row["path"]: step_snapshot(row) for row in loaded["steps"]}
     slice_ = Slice(
         graph=graph,

@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from workflows_app.activities import registry
 from workflows_app.engine import definition
 from workflows_app.engine.errors import Conflict, DefinitionInvalid, NotFound, Problem
+from workflows_app.engine.graph import Graph
 from workflows_app.engine.verifier import verify
 from workflows_app.models import Definition, DefinitionVersion
 from workflows_app.services import audit
@@ -86,6 +87,7 @@ def publish(*, text: str | bytes, actor: str) -> DefinitionVersion:
         document=document,
         source=text if isinstance(text, str) else text.decode(),
         content_hash=digest,
+        activities=resolve_activities(parsed),
         published_by=actor,
     )
     audit.record(
@@ -95,6 +97,18 @@ def publish(*, text: str | bytes, actor: str) -> DefinitionVersion:
         data={"content_hash": digest},
     )
     return version
+
+
+def resolve_activities(parsed: definition.Definition) -> dict[str, Any]:
+    """Return what each activity name without a version stands for now: kept with the version, used for ever."""
+    resolved: dict[str, Any] = {}
+    for node in Graph(parsed).nodes.values():
+        undo = node.step.compensate
+        for name in (getattr(node.step.body, "activity", None), undo.activity if undo else None):
+            if name and "@" not in name:
+                found = registry.get(name)
+                resolved[name] = {"version": found.version, "timeout": found.timeout}
+    return resolved
 
 
 def content_hash(document: dict[str, Any]) -> str:

@@ -16,5 +16,5 @@ def of_version(version_id: int) -> Graph:
     Args:
         version_id: primary key of the ``DefinitionVersion``.
     """
-    document = DefinitionVersion.objects.values_list("document", flat=True).get(pk=version_id)
-    return Graph(definition.parse(document))
+    document, activities = DefinitionVersion.objects.values_list("document", "activities").get(pk=version_id)
+    return Graph(definition.parse(document), activities)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,6 +16,7 @@ from workflows_app.models import Instance
 from workflows_app.services import audit, decisions, definitions, graphs
 
 KEY_LENGTH = 200
+REASON_BYTES = 2000
 
 
 def start(
@@ -54,7 +54,7 @@ def start(
     instance_id = uuid4()
     with transaction.atomic():
         if not _insert(instance_id, found.pk, name, found.version, correlation_id, idempotency_key, actor, encoded):
-            return _existing(name, idempotency_key or "", value)
+            return _existing(name, idempotency_key or "", encoded)
         blank = InstanceSnapshot(id=str(instance_id), workflow=name, version=found.version, input=value)
         slice_ = Slice(graph=graph, instance=blank, whole=True, limit_bytes=settings.ORCHESTRATOR_MAX_OUTPUT_BYTES)
         with connection.cursor() as cursor:
@@ -114,9 +114,16 @@ def _insert(
         return bool(cursor.fetchone()[0])
 
 
-def _existing(name: str, idempotency_key: str, value: Any) -> Instance:
+def _existing(name: str, idempotency_key: str, encoded: str) -> Instance:
     existing = Instance.objects.get(workflow=name, idempotency_key=idempotency_key)
-    if json.dumps(existing.input, sort_keys=True) != json.dumps(value, sort_keys=True):
+    with connection.cursor() as cursor:
+        # The database compares: it alone knows which numbers it takes for the same.
+        cursor.execute(
+            "SELECT input IS NOT DISTINCT FROM %s::jsonb FROM workflows_app_instance WHERE id = %s",
+            [encoded, existing.pk],
+        )
+        same = cursor.fetchone()[0]
+    if not same:
         raise Conflict(
             f"the idempotency key {idempotency_key!r} was used with another input, by instance {existing.pk}",
             code="IDEMPOTENCY_CONFLICT",
@@ -148,6 +155,11 @@ def terminate(*, instance_id: UUID, actor: str, reason: str = "") -> Instance:
 
 @transaction.atomic
 def _command(instance_id: UUID, command: Cancel | Terminate, action: str) -> Instance:
+    try:
+        values.encode(command.reason, limit_bytes=REASON_BYTES, what="the reason")
+    except OrchestratorError as refused:
+        problem = Problem(code=refused.code, path="reason", message=refused.message)
+        raise InputInvalid(refused.message, code=refused.code, problems=[problem]) from refused
     decisions.take(instance_id=instance_id, occurrence=command)
     audit.record(actor=command.actor, action=action, target=str(instance_id), data={"reason": command.reason})
     return Instance.objects.get(pk=instance_id)

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import random
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from workflows_app.engine import values
 from workflows_app.engine.errors import OrchestratorError
 from workflows_app.engine.node import Node
-from workflows_app.engine.states import Role
+from workflows_app.engine.states import AttemptState, Role
 from workflows_app.engine.transitions import AttemptFailed, AttemptPostponed, AttemptSucceeded, StaleOccurrence
+from workflows_app.models import Attempt, numbers
 from workflows_app.services import decisions, graphs
+
+log = logging.getLogger(__name__)
+
+RECONNECT_SECONDS = (0.2, 1.0, 2.0, 4.0)
+"""Pauses before an outcome is reported again over a new connection; together shorter than a lease."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +70,7 @@ def claim(*, instance_id: UUID, path: str, generation: int, worker: str) -> Clai
         row = cursor.fetchone()
     if row is None:
         return None
-    node = graphs.of_version(row[0])[path]
+    graph = graphs.of_version(row[0])
     role = Role(row[5])
     return Claim(
         instance_id=instance_id,
@@ -74,8 +81,8 @@ def claim(*, instance_id: UUID, path: str, generation: int, worker: str) -> Clai
         workflow=row[1],
         version=row[2],
         correlation_id=row[3],
-        activity=_activity(node, role),
-        parameters={} if row[6] is None else json.loads(row[6]),
+        activity=graph.resolve(_activity(graph[path], role)),
+        parameters={} if row[6] is None else numbers.loads(row[6]),
         timeout=row[7],
         worker=worker,
     )
@@ -114,6 +121,8 @@ def succeeded(*, claim: Claim, output: Any) -> bool:
     try:
         values.encode(output, limit_bytes=settings.ORCHESTRATOR_MAX_OUTPUT_BYTES, what="the step's output")
     except OrchestratorError as refused:
+        # The work was done; only its result cannot be kept. If the instance fails over it, the work is undone.
+        refused.details["effect"] = "unknown"
         return failed(claim=claim, error=_error(refused, recoverable=False))
     return _settle(claim, AttemptSucceeded(step=claim.path, number=claim.number, output=output))
 
@@ -150,11 +159,56 @@ def _error(refused: OrchestratorError, *, recoverable: bool, code: str = "") -> 
     }
 
 
-def _settle(claim: Claim, occurrence: AttemptSucceeded | AttemptFailed | AttemptPostponed) -> bool:
+Outcome = AttemptSucceeded | AttemptFailed | AttemptPostponed
+
+
+def _settle(claim: Claim, outcome: Outcome) -> bool:
+    """Record an outcome, whatever it takes: the work is done, losing its outcome would do it again."""
+    try:
+        return _report_through_outages(claim, outcome)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        if isinstance(outcome, AttemptFailed):
+            raise
+        log.exception("the outcome of %s in %s cannot be recorded", claim.path, claim.instance_id)
+        error = {
+            "code": "INTERNAL_ERROR",
+            "message": "the step ended, but what follows from it could not be recorded; the worker's log says why",
+            "details": {"effect": "unknown"},
+            "recoverable": False,
+        }
+        return _report_through_outages(claim, AttemptFailed(step=claim.path, number=claim.number, error=error))
+
+
+def _report_through_outages(claim: Claim, outcome: Outcome) -> bool:
+    """Report, and report again over a new connection while the lease lasts if the database drops this one."""
+    uncertain = False
+    for pause in (*RECONNECT_SECONDS, None):
+        try:
+            return _report(claim, outcome) or (uncertain and _was_recorded(claim, outcome))
+        except (OperationalError, InterfaceError) as problem:
+            if pause is None or connection.in_atomic_block:
+                raise
+            log.warning("the outcome of %s in %s is reported again: %s", claim.path, claim.instance_id, problem)
+            uncertain = True
+            connection.close()
+            time.sleep(pause)
+    return False
+
+
+def _was_recorded(claim: Claim, outcome: Outcome) -> bool:
+    """After a commit whose answer got lost: whether the attempt ended as reported."""
+    expected = AttemptState.SUCCEEDED if isinstance(outcome, AttemptSucceeded) else AttemptState.FAILED
+    attempts = Attempt.objects.filter(instance_id=claim.instance_id, path=claim.path, number=claim.number)
+    return attempts.filter(state=expected).exists()
+
+
+def _report(claim: Claim, outcome: Outcome) -> bool:
     try:
         decisions.take(
             instance_id=claim.instance_id,
-            occurrence=occurrence,
+            occurrence=outcome,
             about=claim.path,
             actor=f"worker:{claim.worker}",
             version_id=claim.version_id,

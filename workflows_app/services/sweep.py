@@ -1,7 +1,8 @@
 """The sweep: whatever was forgotten by a broker, a worker or a process that died is found in the database and goes on.
 
-Any number of sweepers may run; one works at a time (an advisory lock that its session holds), the others stand by.
-Every act is fenced by the row that it is about, so that even two at once would do nothing twice.
+Any number of sweepers may run, side by side: every act is fenced by the row that it is about, so that none is done
+twice. Nothing that concerns one instance may hold up the others: a locked instance is passed over until the next pass,
+and one whose row cannot be dealt with is left alone for a minute.
 """
 
 from __future__ import annotations
@@ -9,20 +10,22 @@ from __future__ import annotations
 import logging
 import random
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 
 from workflows_app import dispatch
 from workflows_app.engine.commands import Dispatch, TimerKind
 from workflows_app.engine.transitions import AttemptLost, AttemptTimedOut, StaleOccurrence, TimerFired
-from workflows_app.models import Attempt, Timer
+from workflows_app.models import Attempt
 from workflows_app.models import Dispatch as DispatchRow
 from workflows_app.services import decisions
 
@@ -46,13 +49,6 @@ class Swept:
     next_due: float | None = None
 
 
-def lead() -> bool:
-    """Try to become the one sweeper that works; the lock goes with this database session."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(hashtext('workflows_app.sweep'))")
-        return bool(cursor.fetchone()[0])
-
-
 def run() -> Swept:
     """Do one pass: overdue attempts, due timers, held-back and lost messages."""
     lost, timed_out = end_overdue_attempts()
@@ -73,32 +69,46 @@ def end_overdue_attempts() -> tuple[int, int]:
     """End attempts whose lease or time-out has passed; return how many were lost and how many timed out."""
     counts = {AttemptLost: 0, AttemptTimedOut: 0}
     for instance_id, path, number in _rows("SELECT * FROM wf_overdue(%s)", BATCH):
-        try:
+        key = {"instance_id": instance_id, "path": path, "number": number}
+        with _apart(f"attempt {number} of {path} in {instance_id}", partial(_park_attempt, **key)):
             kind = _end(instance_id, path, number)
-        except DatabaseError:
-            raise
-        except Exception:
-            log.exception("attempt %s of %s in %s cannot be ended; tried again later", number, path, instance_id)
-            Attempt.objects.filter(instance_id=instance_id, path=path, number=number).update(
-                lease_expires_at=F("lease_expires_at") + PARKED, timeout_at=F("timeout_at") + PARKED
-            )
-            continue
-        if kind is not None:
-            counts[kind] += 1
+            if kind is not None:
+                counts[kind] += 1
     return counts[AttemptLost], counts[AttemptTimedOut]
 
 
+@contextmanager
+def _apart(what: str, park: Callable[[], None]) -> Iterator[None]:
+    """Keep the trouble of one row to itself; only a database that is gone stops the pass."""
+    try:
+        yield
+    except StaleOccurrence as stale:
+        log.info("%s: %s", what, stale.message)
+        park()
+    except Exception as problem:
+        if isinstance(problem, OperationalError | InterfaceError) and not connection.is_usable():
+            raise
+        log.exception("%s cannot be dealt with; tried again later", what)
+        park()
+
+
+def _park_attempt(**key: Any) -> None:
+    Attempt.objects.filter(**key, state="running").update(
+        lease_expires_at=F("lease_expires_at") + PARKED, timeout_at=F("timeout_at") + PARKED
+    )
+
+
 def _end(instance_id: UUID, path: str, number: int) -> type[AttemptLost] | type[AttemptTimedOut] | None:
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM workflows_app_instance WHERE id = %s FOR UPDATE", [instance_id])
-            cursor.execute(
-                "SELECT timeout_at <= wf_clock(), lease_expires_at <= wf_clock(), "
-                "extract(epoch FROM timeout_at - started_at)::float FROM workflows_app_attempt "
-                "WHERE instance_id = %s AND path = %s AND number = %s AND state = 'running' FOR UPDATE",
-                [instance_id, path, number],
-            )
-            row = cursor.fetchone()
+    with transaction.atomic(), connection.cursor() as cursor:
+        if not _free(cursor, instance_id):
+            return None
+        cursor.execute(
+            "SELECT timeout_at <= wf_clock(), lease_expires_at <= wf_clock(), "
+            "extract(epoch FROM timeout_at - started_at)::float FROM workflows_app_attempt "
+            "WHERE instance_id = %s AND path = %s AND number = %s AND state = 'running' FOR UPDATE",
+            [instance_id, path, number],
+        )
+        row = cursor.fetchone()
         if row is None or not (row[0] or row[1]):
             return None
         occurrence: AttemptLost | AttemptTimedOut
@@ -107,51 +117,63 @@ def _end(instance_id: UUID, path: str, number: int) -> type[AttemptLost] | type[
             occurrence = AttemptTimedOut(step=path, number=number, seconds=row[2], jitter=jitter)
         else:
             occurrence = AttemptLost(step=path, number=number, max_losses=settings.ORCHESTRATOR_MAX_LOSSES)
-        try:
-            decisions.take(instance_id=instance_id, occurrence=occurrence, about=path, actor="timer")
-        except StaleOccurrence:
-            return None
+        decisions.take(instance_id=instance_id, occurrence=occurrence, about=path, actor="timer")
         return type(occurrence)
+
+
+def _free(cursor: Any, instance_id: UUID) -> bool:
+    """Lock the instance unless another session holds it: the next pass is soon enough."""
+    cursor.execute("SELECT 1 FROM workflows_app_instance WHERE id = %s FOR UPDATE SKIP LOCKED", [instance_id])
+    return cursor.fetchone() is not None
 
 
 def fire_timers() -> int:
     """Fire what is due, the oldest first; return how many did something."""
+    due = _rows(
+        "SELECT id, instance_id, path, kind FROM workflows_app_timer WHERE due_at <= wf_clock() "
+        "ORDER BY due_at LIMIT %s",
+        BATCH,
+    )
+    fired = 0
+    for key, instance_id, path, kind in due:
+        with _apart(f"the {kind} timer of {path or 'the instance'} in {instance_id}", partial(_park_timer, key)):
+            fired += _fire(key, instance_id, path, TimerKind(kind))
+    return fired
+
+
+def _park_timer(key: int) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT wf_clock()")
-        now = cursor.fetchone()[0]
-    due = Timer.objects.filter(due_at__lte=now).order_by("due_at")[:BATCH]
-    return sum(_fire(timer, now) for timer in due)
-
-
-def _fire(timer: Timer, now: datetime) -> bool:
-    def take_ticket() -> bool:
-        """The timer's row is the ticket: cleared or moved in between, it fires nothing."""
-        deleted, _ = Timer.objects.filter(pk=timer.pk, due_at__lte=now).delete()
-        return bool(deleted)
-
-    try:
-        decisions.take(
-            instance_id=timer.instance_id,
-            occurrence=TimerFired(step=timer.path, kind=TimerKind(timer.kind)),
-            about=timer.path or None,
-            actor="timer",
-            still_true=take_ticket,
+        cursor.execute(
+            "UPDATE workflows_app_timer SET due_at = wf_clock() + %s * interval '1 second' WHERE id = %s",
+            [PARKED.total_seconds(), key],
         )
-    except StaleOccurrence as stale:
-        log.info("%s: %s", timer, stale.message)
-        take_ticket()
-        return False
-    except DatabaseError:
-        raise
-    except Exception:
-        log.exception("%s cannot fire; tried again later", timer)
-        Timer.objects.filter(pk=timer.pk, due_at__lte=now).update(due_at=now + PARKED)
-        return False
-    return True
+
+
+def _fire(key: int, instance_id: UUID, path: str, kind: TimerKind) -> bool:
+    with transaction.atomic(), connection.cursor() as cursor:
+        if not _free(cursor, instance_id):
+            return False
+        # The timer's row is the ticket: cleared or moved in between, it fires nothing.
+        cursor.execute("DELETE FROM workflows_app_timer WHERE id = %s AND due_at <= wf_clock()", [key])
+        if not cursor.rowcount:
+            return False
+        try:
+            decisions.take(
+                instance_id=instance_id,
+                occurrence=TimerFired(step=path, kind=kind),
+                about=path or None,
+                actor="timer",
+            )
+        except StaleOccurrence as stale:
+            log.info("the %s timer of %s in %s has nothing to do: %s", kind, path, instance_id, stale.message)
+            return False
+        return True
 
 
 def send_again() -> int:
     """Send what the broker seems to have lost: overtaken messages, and all of a queue that is empty."""
+    if dispatch.is_away():
+        return 0
     _know_queues()
     seconds = settings.ORCHESTRATOR_RESEND_SECONDS
     quiet = [row[0] for row in _rows("SELECT * FROM wf_quiet_queues(%s)", seconds)]

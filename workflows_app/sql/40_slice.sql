@@ -24,7 +24,13 @@ BEGIN
             'started_at', s.started_at, 'ended_at', s.ended_at)
             || CASE WHEN s.path = ANY (p_values)
                 THEN jsonb_build_object('input', s.input, 'undo_input', s.undo_input, 'output', s.output) ELSE '{}' END), '[]')
-        INTO rows FROM workflows_app_step s
-        WHERE s.instance_id = p_instance AND (p_whole OR s.path = ANY (p_paths));
+        INTO rows FROM (
+            SELECT w.* FROM workflows_app_step w WHERE p_whole AND w.instance_id = p_instance
+            UNION ALL
+            -- One look-up by key for each path, whatever the planner thinks of an instance's size.
+            SELECT f.* FROM (SELECT DISTINCT unnest(p_paths) AS path WHERE NOT p_whole) n CROSS JOIN LATERAL (
+                SELECT w.* FROM workflows_app_step w
+                WHERE w.instance_id = p_instance AND w.path = n.path OFFSET 0) f
+        ) s;
     RETURN jsonb_build_object('instance', i, 'steps', rows, 'now', wf_clock());
 END $$;

@@ -10,6 +10,7 @@ RETURNS TABLE (path text, generation int, queue text, timeout float) LANGUAGE pl
 #variable_conflict use_column
 DECLARE
     at timestamptz := (p->>'at')::timestamptz;
+    r jsonb;
     i jsonb := coalesce(p->'instance', '{}');
     head bytea;
 BEGIN
@@ -43,9 +44,9 @@ BEGIN
             nullif(r->'output', 'null'), nullif(r->'error', 'null'), nullif(r->'undo_error', 'null'),
             (r->>'due_at')::timestamptz, (r->>'settled')::bigint, (r->>'started_at')::timestamptz,
             (r->>'ended_at')::timestamptz
-        FROM jsonb_array_elements(p->'new') r;
+        FROM jsonb_array_elements(p->'new') AS e(r);
     END IF;
-    IF p ? 'changed' THEN
+    FOR r IN SELECT * FROM jsonb_array_elements(p->'changed') LOOP
         UPDATE workflows_app_step s SET
             state = coalesce(r->>'state', s.state),
             role = coalesce(r->>'role', s.role),
@@ -68,14 +69,12 @@ BEGIN
             settled = CASE WHEN r ? 'settled' THEN (r->>'settled')::bigint ELSE s.settled END,
             started_at = coalesce((r->>'started_at')::timestamptz, s.started_at),
             ended_at = CASE WHEN r ? 'ended_at' THEN (r->>'ended_at')::timestamptz ELSE s.ended_at END
-        FROM jsonb_array_elements(p->'changed') r
         WHERE s.instance_id = p_instance AND s.path = r->>'path';
-    END IF;
-    IF p ? 'ended' THEN
-        UPDATE workflows_app_attempt a SET state = r.state, error = nullif(r.error, 'null'), ended_at = at
-        FROM jsonb_to_recordset(p->'ended') AS r(path text, number int, state text, error jsonb)
-        WHERE a.instance_id = p_instance AND a.path = r.path AND a.number = r.number;
-    END IF;
+    END LOOP;
+    FOR r IN SELECT * FROM jsonb_array_elements(p->'ended') LOOP
+        UPDATE workflows_app_attempt a SET state = r->>'state', error = nullif(r->'error', 'null'), ended_at = at
+        WHERE a.instance_id = p_instance AND a.path = r->>'path' AND a.number = (r->>'number')::int;
+    END LOOP;
     IF p ? 'told' THEN
         UPDATE workflows_app_attempt a SET stop_requested = true
         WHERE a.instance_id = p_instance AND a.state = 'running'
@@ -101,7 +100,9 @@ BEGIN
             SELECT r.*, row_number() OVER (PARTITION BY r.queue) AS place
             FROM jsonb_to_recordset(p->'dispatches') AS r(path text, generation int, queue text, timeout float)
         ), room AS (
-            SELECT q.queue, p_window - (SELECT count(*) FROM (SELECT 1 FROM workflows_app_dispatch d
+            -- A start queues up behind what is held back; the next step of a workflow under way need not.
+            SELECT q.queue, CASE WHEN i ? 'started_at' AND EXISTS (SELECT 1 FROM workflows_app_dispatch h
+                WHERE h.queue = q.queue AND h.published_at IS NULL) THEN 0 ELSE p_window END - (SELECT count(*) FROM (SELECT 1 FROM workflows_app_dispatch d
                 WHERE d.queue = q.queue AND d.published_at IS NOT NULL LIMIT p_window) x) AS places
             FROM (SELECT DISTINCT wanted.queue FROM wanted) q
         )

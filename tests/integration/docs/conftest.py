@@ -1,16 +1,19 @@
-"""The activities that the guide shows are registered while its examples are looked at."""
+"""The guide's own activities, registered while its examples are looked at, and a driver that performs for real."""
 
 from __future__ import annotations
 
 import sys
 import types
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from celery import current_app
+from celery import _state, current_app
 
 from tests.integration.docs.pages import DOCS, blocks
-from workflows_app.activities import registry
+from tests.integration.driver import Driver, Perform
+from workflows_app.activities import ActivityContext, registry
+from workflows_app.services.steps import Claim
 
 
 @pytest.fixture
@@ -19,13 +22,47 @@ def shown_activities() -> Iterator[types.ModuleType]:
     registry.discover()
     (shown,) = [block for block in blocks(DOCS / "guides" / "activities.md") if block.info == "python"]
     known, tasks = dict(registry._activities), set(current_app.tasks)
+    # A shared task is also promised to every Celery application made later on.
+    promised = set(_state._on_app_finalizers)
     module = types.ModuleType("warehouse")
     sys.modules["warehouse"] = module
     try:
-        exec(compile(shown.text, str(shown), "exec"), module.__dict__)  # noqa: S102 - our own documentation
+        exec(compile(shown.text, str(shown), "exec"), module.__dict__)
         yield module
     finally:
         registry._activities = known
+        _state._on_app_finalizers.clear()
+        _state._on_app_finalizers.update(promised)
         del sys.modules["warehouse"]
         for name in set(current_app.tasks) - tasks:
             current_app.tasks.unregister(name)
+
+
+class Registered(dict[str, Perform]):
+    """Performs every step with its registered activity; nobody sleeps."""
+
+    def get(self, path: str, default: Any = None) -> Perform:
+        return perform
+
+
+def perform(claim: Claim) -> Any:
+    if claim.activity.startswith("core.sleep@"):
+        return claim.parameters
+    context = ActivityContext(
+        instance_id=str(claim.instance_id),
+        workflow=claim.workflow,
+        version=claim.version,
+        correlation_id=claim.correlation_id,
+        step=claim.path,
+        attempt=claim.number,
+        idempotency_key=claim.idempotency_key,
+        role=claim.role.value,
+    )
+    return registry.get(claim.activity).perform(claim.parameters, context)
+
+
+@pytest.fixture
+def performing(driver: Driver) -> Driver:
+    """A driver that performs the activities that ship."""
+    driver.perform = Registered()
+    return driver

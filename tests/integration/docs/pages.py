@@ -47,7 +47,8 @@ def table(page: Path, heading: str, *, number: int = 0) -> list[list[str]]:
     Returns:
         the cells of each row; an escaped pipe is a pipe.
     """
-    lines = re.split(rf"(?m)^#+ {re.escape(heading)}$", page.read_text(encoding="utf-8"))[1].splitlines()
+    prose = _FENCE.sub("", page.read_text(encoding="utf-8"))
+    lines = re.split(rf"(?m)^#+ {re.escape(heading)}$", prose)[1].splitlines()
     tables: list[list[str]] = [[]]
     for line in lines:
         if line.startswith("#"):

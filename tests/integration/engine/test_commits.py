@@ -9,8 +9,9 @@ from django.db import DatabaseError, connection, transaction
 
 from tests.integration.driver import Driver
 from workflows_app import dispatch
+from workflows_app.engine.transitions import AttemptSucceeded
 from workflows_app.models import Attempt, Dispatch, Event, Instance, Step
-from workflows_app.services import instances, steps
+from workflows_app.services import decisions, instances, steps
 
 DOCUMENT = "workflow: w\nversion: 1.0.0\nsteps:\n  - {id: a, activity: core.echo}\n  - {id: b, activity: core.echo}"
 
@@ -54,7 +55,7 @@ def test_an_outcome_whose_consequences_cannot_be_stored_is_not_stored_either(dri
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("ALTER TABLE workflows_app_dispatch ADD CONSTRAINT no_more CHECK (path <> 'b') NOT VALID")
     with pytest.raises(DatabaseError), transaction.atomic():
-        steps.succeeded(claim=held, output="done")
+        decisions.take(instance_id=instance.pk, occurrence=AttemptSucceeded(step="a", number=1, output="done"))
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE workflows_app_dispatch DROP CONSTRAINT no_more")
 

@@ -42,9 +42,11 @@ def _close_stopped(draft: Draft, node: Node) -> None:
 
 def _output(draft: Draft, node: Node) -> Any:
     if node.kind is NodeKind.PARALLEL:
+        draft.need_values(node.children)
         return {path: draft.values_of(path).output for path in node.children}
     if node.kind is NodeKind.BRANCH:
         return draft.values_of(node.children[-1]).output if node.children else None
+    draft.need_steps(node.children)
     taken = next((paths for paths in node.lists if any(_was_taken(draft, p) for p in paths)), ())
     return draft.values_of(taken[-1]).output if taken else None
 

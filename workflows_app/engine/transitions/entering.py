@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from workflows_app.engine import values
@@ -15,6 +15,9 @@ from workflows_app.engine.node import Node, NodeKind
 from workflows_app.engine.states import StepState
 from workflows_app.engine.transitions import settling, stopping
 from workflows_app.engine.transitions.slice import Draft, Look, error, error_of
+
+FARTHEST = timedelta(days=36525)
+"""How far ahead a wait may end: about 100 years, as for a duration."""
 
 
 def consider(draft: Draft, node: Node) -> None:
@@ -128,7 +131,13 @@ def _due(draft: Draft, node: Node) -> datetime:
         raise ExpressionError(f"wait.until is no RFC 3339 time: {value!r}"[:200]) from problem
     if due.tzinfo is None:
         raise ExpressionError(f"wait.until has no time zone: {value!r}"[:200])
-    return due
+    try:
+        due = due.astimezone(UTC)
+    except OverflowError as problem:
+        raise ExpressionError(f"wait.until is out of range: {value!r}"[:200]) from problem
+    if due > draft.now + FARTHEST:
+        raise ExpressionError(f"wait.until is more than 100 years ahead: {value!r}"[:200])
+    return max(due, draft.now)
 
 
 def _return(draft: Draft, node: Node) -> None:

@@ -103,7 +103,7 @@ def lost(draft: Draft, occurrence: AttemptLost) -> None:
     if step.role is Role.ACTION and (quarantined or draft.stopped(node)):
         stopping.failed(draft, node, problem, attempt_state=AttemptState.LOST, effect_unknown=True)
     elif quarantined:
-        undoing.failed(draft, node, problem, AttemptState.LOST)
+        undoing.failed(draft, node, problem, attempt_state=AttemptState.LOST)
     else:
         draft.emit(
             EventType.ATTEMPT_LOST, node.path, error=problem, attempt_state=AttemptState.LOST, effect_unknown=True
@@ -139,7 +139,7 @@ def _again_or_fail(
         draft.emit(EventType.STEP_RETRYING, node.path, error=dict(problem), due_at=due.isoformat(), **facts)
         draft.command(SetTimer(step=node.path, kind=TimerKind.RETRY, due_at=due))
     elif undo:
-        undoing.failed(draft, node, problem, ended)
+        undoing.failed(draft, node, problem, **facts)
     else:
         stopping.failed(draft, node, problem, **facts)
 

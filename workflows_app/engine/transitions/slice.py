@@ -103,12 +103,29 @@ class Draft(State):
             raise SliceMiss(paths=[path])
         return StepSnapshot(path=path)
 
+    def need_values(self, paths: Iterable[str]) -> None:
+        """Ask at once for all of these steps whose ``input`` and ``output`` are not loaded."""
+        missing = [path for path in paths if not self._has_values(path)]
+        if missing:
+            raise SliceMiss(values=missing)
+
+    def _has_values(self, path: str) -> bool:
+        step = self.steps.get(path)
+        if step is None:
+            return self.before.whole or path in self.before.known
+        return step.output is not NOT_LOADED and step.input is not NOT_LOADED
+
     def values_of(self, path: str) -> StepSnapshot:
         """Return a step whose ``input`` and ``output`` are loaded."""
-        step = self.step(path)
-        if step.output is NOT_LOADED or step.input is NOT_LOADED:
-            raise SliceMiss(values=[path])
-        return step
+        self.need_values([path])
+        return self.step(path)
+
+    def need_steps(self, paths: Iterable[str]) -> None:
+        """Ask at once for all of these rows that were not looked up."""
+        known = self.before.known
+        missing = [path for path in paths if path not in self.steps and path not in known]
+        if missing and not self.before.whole:
+            raise SliceMiss(paths=missing)
 
     def require_whole(self) -> None:
         """Ask for every row of the instance: for what touches all open steps."""
@@ -142,15 +159,13 @@ class Draft(State):
         Raises:
             OrchestratorError: with the code of what is wrong: EXPRESSION_ERROR, EXPRESSION_LIMIT, TOO_LARGE …
         """
+        read = sorted({r.name for r in compiled.reads if r.root == "steps" and r.name and r.name in self.graph.nodes})
+        self.need_values(read)
         names: dict[str, Any] = {
             "vars": self.instance.variables,
             "now": self.now,
             "instance": self._instance_names(),
-            "steps": {
-                r.name: self._step_names(r.name)
-                for r in compiled.reads
-                if r.root == "steps" and r.name in self.graph.nodes
-            },
+            "steps": {path: self._step_names(path) for path in read},
             **(extra or {}),
         }
         if any(r.root == "input" for r in compiled.reads):
@@ -172,8 +187,8 @@ class Draft(State):
             "started_by": self.instance.started_by,
         }
 
-    def _step_names(self, path: str | None) -> dict[str, Any]:
-        step = self.values_of(path or "")
+    def _step_names(self, path: str) -> dict[str, Any]:
+        step = self.values_of(path)
         return {
             "output": step.output,
             "state": step.state.value,

@@ -48,18 +48,21 @@ def _fail_scope(draft: Draft, node: Node, problem: Mapping[str, Any]) -> None:
     if draft.instance.ending is not None:
         return
     outermost: Node | None = None
+    news = False
     for container in draft.graph.ancestors(node.path):
         outermost = container
         step = draft.step(container.path)
         if step.state is StepState.WAITING and not step.stopping:
             draft.emit(EventType.STEP_STOPPING, container.path, error=dict(problem))
+            news = True
         if _catches(container):
             break
     else:
         undo = draft.graph.undoes(draft.graph.definition.on_failure)
         stop(draft, ending="failure", undo=undo, error=dict(problem))
         return
-    _drain(draft, outermost)
+    if news:
+        _drain(draft, outermost)
 
 
 def _catches(container: Node) -> bool:
@@ -87,8 +90,12 @@ def stop_block(draft: Draft, node: Node, problem: Mapping[str, Any]) -> None:
 
 def _drain(draft: Draft, scope: Node | None) -> None:
     """Cancel what has not been claimed inside ``scope`` and tell what runs to stop."""
-    draft.require_whole()
-    for node in draft.graph.descendants(scope.path if scope else None):
+    inside = list(draft.graph.descendants(scope.path if scope else None))
+    if scope is None:
+        draft.require_whole()
+    else:
+        draft.need_steps(node.path for node in inside)
+    for node in inside:
         step = draft.step(node.path)
         if step.state not in STEP_OPEN:
             continue

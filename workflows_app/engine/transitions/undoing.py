@@ -36,8 +36,10 @@ def proceed(draft: Draft) -> None:
 def _start(draft: Draft, node: Node) -> bool:
     step = draft.values_of(node.path)
     generation = step.generation + 1
+    # A step that ended by `on_error: {output}` has a substitute for an output; what it really did is unknown.
+    output = None if step.error is not None else step.output
     try:
-        parameters = draft.evaluate(node.undo_parameters, {"output": step.output, "with": step.input})
+        parameters = draft.evaluate(node.undo_parameters, {"output": output, "with": step.input})
     except OrchestratorError as problem:
         draft.emit(EventType.STEP_COMPENSATING, node.path, input=None, generation=generation)
         draft.emit(EventType.STEP_COMPENSATION_FAILED, node.path, error=error_of(problem))
@@ -58,7 +60,7 @@ def succeeded(draft: Draft, node: Node, output: Any) -> None:
     proceed(draft)
 
 
-def failed(draft: Draft, node: Node, problem: Mapping[str, Any], attempt_state: str) -> None:
-    """Record an undo that did not work, and go on with the rest."""
-    draft.emit(EventType.STEP_COMPENSATION_FAILED, node.path, error=dict(problem), attempt_state=attempt_state)
+def failed(draft: Draft, node: Node, problem: Mapping[str, Any], **facts: Any) -> None:
+    """Record an undo that did not work, with further facts for the event, and go on with the rest."""
+    draft.emit(EventType.STEP_COMPENSATION_FAILED, node.path, error=dict(problem), **facts)
     proceed(draft)

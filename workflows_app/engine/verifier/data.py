@@ -145,6 +145,8 @@ def _read_step(
         return
     if not upstream.holds(name, place.reader):
         message = f"`{name}` is not upstream of `{place.reader}`: it need not have settled by then"
+        if name == place.reader:
+            message = f"`{name}` reads itself: it has not run yet when this is evaluated"
         yield Problem(code="NOT_UPSTREAM", path=path, message=message)
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
-from workflows_app.engine.errors import Refused
 from workflows_app.management.answers import DONE, REFUSED, AnsweringCommand
 from workflows_app.services import verification
 
@@ -19,16 +18,16 @@ class Command(AnsweringCommand):
         sub.add_argument(
             "--anchor",
             metavar="SEQUENCE:HASH",
+            type=parse_anchor,
             help="a head printed by an earlier run and kept elsewhere: proves that the trail's tail was not cut since",
         )
         self.add_format(sub)
 
-    def answer(self, *, anchor: str | None, **options: Any) -> int:
+    def answer(self, *, anchor: tuple[int, str] | None, **options: Any) -> int:
         faults = [fault for fault in (verification.verify_audit(),) if fault]
-        if anchor is not None and not verification.contains_audit_head(*parse_anchor(anchor)):
-            sequence = parse_anchor(anchor)[0]
+        if anchor is not None and not verification.contains_audit_head(*anchor):
             faults.append(
-                verification.Fault(target="audit trail", sequence=sequence, reason="the anchored entry is gone")
+                verification.Fault(target="audit trail", sequence=anchor[0], reason="the anchored entry is gone")
             )
         checked = 0
         for instance_id in verification.instance_ids():
@@ -54,9 +53,9 @@ def parse_anchor(text: str) -> tuple[int, str]:
     """Split ``SEQUENCE:HASH``.
 
     Raises:
-        Refused: the text is no anchor.
+        ArgumentTypeError: the text is no anchor.
     """
     number, _, head = text.partition(":")
     if not number.isdigit() or len(head) != 64:
-        raise Refused(f"not an anchor, SEQUENCE:HASH is expected: {text[:100]!r}", code="INVALID_ANCHOR")
+        raise ArgumentTypeError(f"not an anchor, SEQUENCE:HASH is expected: {text[:100]!r}")
     return int(number), head

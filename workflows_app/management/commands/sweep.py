@@ -8,7 +8,7 @@ import threading
 from argparse import ArgumentParser
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import InterfaceError, OperationalError, connection
 
 from workflows_app.management.answers import DONE, AnsweringCommand
 from workflows_app.services import sweep
@@ -43,10 +43,12 @@ class Command(AnsweringCommand):
         while not stop.is_set():
             pause = interval
             try:
-                if sweep.lead():
-                    swept = sweep.run()
-                    pause = min(interval, max(0.02, swept.next_due if swept.next_due is not None else interval))
-            except (DatabaseError, InterfaceError) as problem:
+                swept = sweep.run()
+                pause = min(interval, max(0.02, swept.next_due if swept.next_due is not None else interval))
+            except (OperationalError, InterfaceError) as problem:
                 log.warning("the sweep waits for the database: %s", problem)
+                connection.close()
+            except Exception:
+                log.exception("a pass of the sweep broke off; the next one follows")
                 connection.close()
             stop.wait(pause)

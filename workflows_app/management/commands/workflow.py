@@ -49,7 +49,7 @@ class Command(AnsweringCommand):
         sub = verb("list", "List instances, the newest first.")
         sub.add_argument("--workflow")
         sub.add_argument("--state", choices=[state.value for state in InstanceState])
-        sub.add_argument("--limit", type=int, default=20)
+        sub.add_argument("--limit", type=count, default=20, help="at most 1000 instances")
         sub = verb("show", "Show an instance with its steps and attempts.")
         sub.add_argument("id", metavar="ID")
         sub = verb("history", "Print an instance's events.")
@@ -133,7 +133,7 @@ class Command(AnsweringCommand):
         return True
 
     def do_list(self, *, workflow: str | None, state: str | None, limit: int, **options: Any) -> int:
-        rows = [listing.row(found) for found in selectors.instances(workflow=workflow, state=state)[: max(0, limit)]]
+        rows = [listing.row(found) for found in selectors.instances(workflow=workflow, state=state)[:limit]]
         self.show({"instances": rows}, listing.table(rows))
         return DONE
 
@@ -161,6 +161,14 @@ class Command(AnsweringCommand):
 
     def _say_state(self, instance_id: UUID, state: str, word: str) -> None:
         self.show({"id": str(instance_id), "state": state}, f"{instance_id} is {word}")
+
+
+def count(text: str) -> int:
+    """Read how many rows are wanted; argparse makes a refusal of the ValueError."""
+    number = int(text)
+    if not 1 <= number <= 1000:
+        raise ValueError
+    return number
 
 
 def person() -> str:

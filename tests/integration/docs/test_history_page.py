@@ -1,0 +1,141 @@
+"""The page on history lists every event type, and of each no less than what it really carries."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+
+import pytest
+from django.db import connection
+
+from tests.integration.docs.pages import DOCS, code, names, table
+from tests.integration.driver import Driver
+from workflows_app import selectors
+from workflows_app.engine.errors import ActivityError, AttemptCancelled
+from workflows_app.engine.events import EventType
+from workflows_app.models import Event, Instance
+from workflows_app.services import instances, steps, sweep
+from workflows_app.services.steps import Claim
+
+LEASE_IS_OVER = 20
+TYPES = table(DOCS / "history.md", "Types")
+
+EVERYTHING = """
+workflow: everything
+version: 1.0.0
+variables: {v: 0}
+steps:
+  - {id: off, disabled: true, activity: core.echo}
+  - {id: put, set: {v: 1}, when: vars.v == 0}
+  - id: which
+    choice:
+      - when: vars.v == 1
+        steps: [{id: here, activity: core.echo}]
+      - steps: [{id: there, activity: core.echo}]
+  - id: race
+    parallel:
+      join: any
+      branches: {left: [{id: good, activity: core.echo}], right: [{id: bad, activity: core.echo}]}
+  - {id: slow, activity: core.echo, deadline: 1s, retry: {max_attempts: 9, initial_interval: 9s}, on_error: continue}
+  - {id: odd, activity: core.echo, retry: {when: error.details.nothing}, on_error: {output: 1}}
+  - {id: lost, activity: core.echo, compensate: {activity: core.echo}}
+  - {id: stuck, activity: core.echo, compensate: {activity: core.echo}}
+  - {id: pause, wait: {for: 1s}}
+  - {id: end, fail: {code: END}}
+"""
+RETURNING = """
+workflow: returning
+version: 1.0.0
+steps:
+  - id: both
+    parallel:
+      branches: {one: [{id: work, activity: core.echo}], two: [{id: stop, return: {output: 1}}]}
+"""
+
+
+def fails(claim: Claim) -> None:
+    raise ActivityError("no", details={"effect": "unknown"})
+
+
+def gives_way(claim: Claim) -> None:
+    raise AttemptCancelled("told to stop")
+
+
+@pytest.fixture
+def events(driver: Driver) -> dict[str, set[str]]:
+    """What events of each type carried, over instances that meet everything."""
+
+    def is_lost_once(claim: Claim) -> object:
+        if claim.number == 1:
+            driver.advance(LEASE_IS_OVER)
+            sweep.end_overdue_attempts()
+        return claim.parameters
+
+    driver.perform = {"bad": fails, "slow": fails, "odd": fails, "lost": is_lost_once, "undo_stuck": fails}
+    driver.run(driver.start(EVERYTHING))
+    cancelled = driver.start(EVERYTHING.replace("everything", "cancelled").replace("for: 1s", "for: 1h"))
+    driver.drain()
+    instances.cancel(instance_id=cancelled.pk, actor="ada", compensate=False)
+    terminated = driver.start(EVERYTHING.replace("everything", "terminated"))
+    instances.terminate(instance_id=terminated.pk, actor="ada", reason="enough")
+    driver.perform = {"work": gives_way}
+    driver.run(driver.start(RETURNING))
+    driver.run(driver.start("workflow: plain\nversion: 1.0.0\nsteps: [{id: a, activity: core.echo}]"))
+    driver.start("workflow: failing\nversion: 1.0.0\nsteps: [{id: a, fail: {code: A}}]")
+    saga = "workflow: saga\nversion: 1.0.0\nsteps: [{id: a, activity: core.echo, compensate: {activity: core.echo}}, "
+    driver.run(driver.start(saga + "{id: b, fail: {code: B}}]"))
+    found: dict[str, set[str]] = defaultdict(set)
+    for event in Event.objects.all():
+        found[event.type] |= set(event.data)
+    return found
+
+
+def test_every_type_is_listed_in_order() -> None:
+    listed = [code(row[0]) for row in TYPES]
+
+    assert sorted(listed) == sorted(EventType)
+
+
+def test_every_type_carries_what_the_page_says(events: dict[str, set[str]]) -> None:
+    assert set(events) == set(EventType)
+    for name, keys, _ in TYPES:
+        always = names("".join(keys.split("*")[::2]))
+        carried = events[code(name)]
+        assert carried <= names(keys), name
+        assert carried >= always, name
+
+
+def test_what_is_always_there_is_in_every_event(events: dict[str, set[str]]) -> None:
+    always = {code(name): names("".join(keys.split("*")[::2])) for name, keys, _ in TYPES}
+
+    for event in Event.objects.all():
+        assert set(event.data) >= always[event.type], f"{event.type} of {event.step}: {event.data}"
+
+
+def test_the_hashes_are_made_as_the_page_says(driver: Driver) -> None:
+    instance = driver.start("workflow: plain\nversion: 1.0.0\nsteps: [{id: a, activity: core.echo}]")
+    driver.run(instance)
+
+    before = b""
+    for event in Event.objects.filter(instance=instance).order_by("sequence"):
+        at = int(event.at.timestamp()) * 1_000_000 + event.at.microsecond
+        parts = [str(instance.pk), event.sequence, event.type, event.step, at, event.actor, event.data]
+        before = hashlib.sha256(before + as_jsonb(parts).encode()).digest()
+        assert before == bytes(event.hash)
+
+    assert before == bytes(Instance.objects.get(pk=instance.pk).head_hash)
+
+
+def as_jsonb(parts: list[object]) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT %s::jsonb::text", [json.dumps(parts)])
+        return str(cursor.fetchone()[0])
+
+
+def test_the_page_and_the_shell_agree_on_an_event(driver: Driver) -> None:
+    instance = driver.start("workflow: plain\nversion: 1.0.0\nsteps: [{id: a, activity: core.echo}]")
+    fields = {code(row[0]) for row in table(DOCS / "history.md", "An event")}
+
+    assert {key for event in selectors.history(instance.pk) for key in event} == fields
+    assert steps.claim(instance_id=instance.pk, path="a", generation=9, worker="test") is None
