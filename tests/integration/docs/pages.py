@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
-GUIDES = sorted((DOCS / "guides").glob("*.md"))
+GUIDES = [*sorted((DOCS / "guides").glob("*.md")), DOCS.parent / "README.md"]
 
 _FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _CELLS = re.compile(r"(?<!\\)\|")
