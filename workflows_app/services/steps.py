@@ -17,7 +17,13 @@ from workflows_app.engine import values
 from workflows_app.engine.errors import OrchestratorError
 from workflows_app.engine.node import Node
 from workflows_app.engine.states import AttemptState, Role
-from workflows_app.engine.transitions import AttemptFailed, AttemptPostponed, AttemptSucceeded, StaleOccurrence
+from workflows_app.engine.transitions import (
+    AttemptFailed,
+    AttemptPostponed,
+    AttemptSucceeded,
+    StaleOccurrence,
+    effect_unknown,
+)
 from workflows_app.models import Attempt, numbers
 from workflows_app.services import decisions, graphs
 
@@ -140,6 +146,8 @@ def failed(*, claim: Claim, error: Mapping[str, Any], told: bool = False) -> boo
     try:
         values.encode(dict(error), limit_bytes=settings.ORCHESTRATOR_MAX_OUTPUT_BYTES, what="the error")
     except OrchestratorError as refused:
+        if effect_unknown(error):
+            refused.details["effect"] = "unknown"
         error = _error(refused, recoverable=bool(error.get("recoverable", True)), code=str(error.get("code")))
     jitter = random.random()  # noqa: S311 - spreads retries, no secret
     return _settle(claim, AttemptFailed(step=claim.path, number=claim.number, error=error, jitter=jitter, told=told))

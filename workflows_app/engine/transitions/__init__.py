@@ -25,6 +25,7 @@ from workflows_app.engine.transitions.occurrences import (
     Terminate,
     TimerFired,
 )
+from workflows_app.engine.transitions.outcomes import effect_unknown
 from workflows_app.engine.transitions.slice import Decision, Slice, SliceMiss, StaleOccurrence
 
 __all__ = [
@@ -44,4 +45,5 @@ __all__ = [
     "Terminate",
     "TimerFired",
     "decide",
+    "effect_unknown",
 ]

@@ -55,7 +55,7 @@ def succeeded(draft: Draft, occurrence: AttemptSucceeded) -> None:
 
 def failed(draft: Draft, occurrence: AttemptFailed) -> None:
     node, step = running(draft, occurrence.step, occurrence.number)
-    unknown = _details(occurrence.error).get("effect") == "unknown"
+    unknown = effect_unknown(occurrence.error)
     if occurrence.told and step.role is Role.ACTION and draft.stopped(node):
         problem = dict(occurrence.error)
         stopping.cancel(draft, node, attempt_state=AttemptState.CANCELLED, error=problem, effect_unknown=unknown)
@@ -166,6 +166,11 @@ def _condition(node: Node, policy: Retry) -> Expression | None:
     return node.retry_when if policy is node.retry else node.undo_retry_when
 
 
-def _details(problem: Mapping[str, Any]) -> Mapping[str, Any]:
+def effect_unknown(problem: Mapping[str, Any]) -> bool:
+    """Whether an error says that the call may have had its effect.
+
+    >>> effect_unknown({"code": "HTTP_NO_ANSWER", "details": {"effect": "unknown"}})
+    True
+    """
     details = problem.get("details")
-    return details if isinstance(details, Mapping) else {}
+    return isinstance(details, Mapping) and details.get("effect") == "unknown"
