@@ -260,11 +260,14 @@ def test_a_result_that_is_too_large_fails_its_step_by_name(driver: Driver, setti
     assert view["error"]["code"] == "TOO_LARGE"
 
 
+UNDOABLE = flow("  - {id: pay, activity: core.echo, compensate: {activity: core.echo}}")
+
+
 def test_work_whose_result_cannot_be_kept_is_undone(driver: Driver, settings: Any) -> None:
     settings.ORCHESTRATOR_MAX_OUTPUT_BYTES = 1000
     driver.perform = {"pay": lambda claim: "x" * 2000}
 
-    view = driver.run(driver.start(SAGA))
+    view = driver.run(driver.start(UNDOABLE))
 
     assert (view["state"], view["error"]["code"]) == ("compensated", "TOO_LARGE")
     assert view["steps"]["pay"] == "compensated"
@@ -273,6 +276,6 @@ def test_work_whose_result_cannot_be_kept_is_undone(driver: Driver, settings: An
 def test_an_error_that_cannot_be_kept_still_says_that_the_effect_is_unknown(driver: Driver) -> None:
     driver.perform = {"pay": fail("LATE", effect="unknown", body="\x00")}
 
-    view = driver.run(driver.start(SAGA))
+    view = driver.run(driver.start(UNDOABLE))
 
     assert (view["state"], view["error"]["code"]) == ("compensated", "LATE")
