@@ -22,7 +22,9 @@ class Messages:
 
     def multiply(self, queue: str, copies: int) -> None:
         """Take the first message of a queue and put back so many copies of it, byte by byte the same."""
-        with Connection(self.url) as connection:
+        # Unconfirmed messages that a quorum queue has not stored yet are gone when their channel closes.
+        options = {"confirm_publish": True} if self.url.startswith("amqp") else {}
+        with Connection(self.url, transport_options=options) as connection:
             bound = Queue(queue)(connection.default_channel)
             message = eventually(bound.get, 10, f"a message waits in {queue}")
             producer = Producer(connection.default_channel, auto_declare=False)
