@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from tests.integration.driver import Driver
-from tests.integration.engine.test_runs import flow
+from tests.integration.engine.outcomes import flow
 from tests.integration.ui.conftest import browser
 from workflows_app.models import Event
 

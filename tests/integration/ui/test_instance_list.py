@@ -10,7 +10,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from tests.integration.driver import Driver
-from tests.integration.engine.test_runs import fail, flow
+from tests.integration.engine.outcomes import fail, flow
 from workflows_app.ui import instances as views
 
 ECHO = "\n  - {id: a, activity: core.echo, with: {x: 1}}"

@@ -12,7 +12,7 @@ from django.utils.html import escape
 from pytest_django import DjangoAssertNumQueries
 
 from tests.integration.driver import Driver
-from tests.integration.engine.test_runs import fail, fail_times, flow
+from tests.integration.engine.outcomes import fail, fail_times, flow
 from workflows_app.models import Instance
 from workflows_app.services import instances
 from workflows_app.ui import instances as views
