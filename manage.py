@@ -1,6 +1,7 @@
 #!/usr/bin/env python
 """The command line of the installation: every operator's command goes through here."""
 
+import os
 import sys
 
 from orchestrator.environment import use_settings
@@ -15,7 +16,13 @@ def main() -> None:
         raise SystemExit(
             "Django is not installed here: run `make setup`, then `.venv/bin/python manage.py`."
         ) from error
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; Python must not complain about it once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
 if __name__ == "__main__":

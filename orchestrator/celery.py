@@ -1,13 +1,19 @@
 """The Celery application that every worker, beat and Flower loads: ``celery -A orchestrator``."""
 
 from celery import Celery
+from django.conf import settings
 
 from orchestrator.environment import use_settings
 
 use_settings()
 
-app = Celery("orchestrator")
-app.config_from_object("django.conf:settings", namespace="CELERY")
+app = Celery("orchestrator", task_cls="orchestrator.intake:Task")
+# Only Celery's own settings: whatever is in its configuration is sent to whoever asks a worker for it, Flower's pages
+# among them, and the addresses and headers of connections are secrets.
+app.config_from_object(
+    {name: value for name in dir(settings) if name.startswith("CELERY_") for value in [getattr(settings, name)]},
+    namespace="CELERY",
+)
 # Celery's Django support closes the database connection around every task unless told how often to use it again; the
 # steps' own entry point drops a connection that has become unusable.
 app.conf["CELERY_DB_REUSE_MAX"] = 10**12

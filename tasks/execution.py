@@ -6,7 +6,9 @@ Whatever an activity raises ends here, ``MemoryError`` and ``SystemExit`` includ
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from django.db import connections
@@ -52,6 +54,8 @@ def run(claim: Claim) -> None:
         except BaseException as raised:
             failpoints.hit("step.executed")
             drop_open_transactions()
+            if not isinstance(raised, ActivityError):
+                log.warning("%s of %s raised", claim.activity, claim.instance_id, exc_info=raised)
             steps.failed(claim=claim, error=describe(raised), told=isinstance(raised, AttemptCancelled))
             return
         failpoints.hit("step.executed")
@@ -84,6 +88,12 @@ def _context(claim: Claim, hold: Hold) -> ActivityContext:
     )
 
 
+def _place(raised: BaseException) -> dict[str, Any]:
+    """Say where an unexpected exception was raised; the whole traceback is in the worker's log."""
+    frames = traceback.extract_tb(raised.__traceback__)
+    return {"where": f"{Path(frames[-1].filename).name}:{frames[-1].lineno} in {frames[-1].name}"} if frames else {}
+
+
 def describe(raised: BaseException) -> Mapping[str, Any]:
     """Write what an activity raised as a step's error: its code, or the exception's class name."""
     if isinstance(raised, ActivityError):
@@ -100,6 +110,6 @@ def describe(raised: BaseException) -> Mapping[str, Any]:
     return {
         "code": type(raised).__name__,
         "message": message[:MESSAGE_LENGTH].replace("\x00", ""),
-        "details": {},
+        "details": _place(raised),
         "recoverable": True,
     }

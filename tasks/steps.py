@@ -40,7 +40,7 @@ def run(hostname: str | None, message: dict[str, Any]) -> None:
     try:
         instance_id = UUID(str(message["instance"]))
         path, generation = message["step"], message["generation"]
-        if not (isinstance(path, str) and isinstance(generation, int) and 0 < generation < 2**31 and "\0" not in path):
+        if not (isinstance(path, str) and type(generation) is int and 0 < generation < 2**31 and "\0" not in path):
             raise ValueError("step or generation is not one")
         path.encode()
     except (KeyError, ValueError) as problem:

@@ -19,6 +19,7 @@ _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}  # zlib's own codes for
 _CHARSETS = ("utf-8", "utf-16", "utf-32", "ascii", "iso8859", "cp125", "koi8", "gb", "big5", "euc", "shift_jis")
 _SHORTEST_SECRET = 6
 _QUOTED_TEXT = 2_000  # characters of an answer that an error quotes
+_QUOTED_REASON = 300
 _QUOTED_JSON = 16_000
 
 
@@ -120,6 +121,26 @@ def fitted(result: dict[str, Any]) -> dict[str, Any]:
             continue
         return candidate
     raise _too_large(limit)
+
+
+def reason(result: dict[str, Any]) -> str:
+    """What the answer itself says of a refusal, in one short line; empty where it says nothing that we know to read.
+
+    Read are the usual places: ``message``, ``detail`` and ``title`` (RFC 9457), ``error`` as text or with one of these.
+
+    >>> reason({"json": {"error": {"code": "SOLD_OUT", "message": "We have none left."}}})
+    'We have none left.'
+    >>> reason({"json": [1]})
+    ''
+    """
+    said = result["json"]
+    if isinstance(said, dict) and isinstance(said.get("error"), dict):
+        said = said["error"]
+    if not isinstance(said, dict):
+        return ""
+    found = (said.get(key) for key in ("message", "detail", "title", "error"))
+    text = next((value for value in found if isinstance(value, str) and value.strip()), "")
+    return " ".join(text.split())[:_QUOTED_REASON]
 
 
 def quoted(result: dict[str, Any]) -> dict[str, Any]:

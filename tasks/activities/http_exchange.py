@@ -93,9 +93,11 @@ class Exchange:
 
     def _refused(self, result: dict[str, Any]) -> ActivityError:
         status = result["status"]
-        message = f"{self._outgoing.method} to {self._outgoing.url.host} was answered with status {status}."
+        message = f"{self._outgoing.method} to {self._outgoing.url.host} was answered with status {status}"
         if self._redirects and status in http_call.REDIRECTS:
-            message = f"{message[:-1]} after {self._hop} redirects."
+            message = f"{message} after {self._hop} redirects"
+        reason = http_answer.reason(result)
+        message = f"{message}: {reason}" if reason else f"{message}."
         return ActivityError(message, code="HTTP_ERROR", details=http_answer.quoted(result))
 
     def _details(self) -> dict[str, Any]:

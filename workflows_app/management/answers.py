@@ -12,7 +12,7 @@ from django.db import DataError, InterfaceError, OperationalError, ProgrammingEr
 
 from workflows_app.engine.errors import OrchestratorError, Refused
 
-DONE, REFUSED, WRONG_USAGE, STILL_RUNNING = 0, 1, 2, 3
+DONE, REFUSED, WRONG_USAGE, STILL_RUNNING, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 class AnsweringCommand(BaseCommand):
@@ -44,6 +44,9 @@ class AnsweringCommand(BaseCommand):
             self.stderr.write(f"The database is not set up: {str(problem).strip().splitlines()[0]}")
             self.stderr.write("Run `python manage.py migrate`, or `make up`, which does it for you.")
             code = REFUSED
+        except KeyboardInterrupt:
+            self.stderr.write("Interrupted.")
+            code = INTERRUPTED
         except (DataError, UnicodeEncodeError):
             self.stderr.write("The arguments hold text that cannot be stored (a NUL or a broken character).")
             code = REFUSED
@@ -69,5 +72,6 @@ class AnsweringCommand(BaseCommand):
         else:
             self.stderr.write(f"{refused.message} ({refused.code})")
             for problem in problems:
-                self.stderr.write(f"  {problem}")
+                if problem.message not in refused.message:
+                    self.stderr.write(f"  {problem}")
         return REFUSED

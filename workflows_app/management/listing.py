@@ -45,8 +45,17 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
 def _cell(value: Any) -> str:
     if value is None or value == "":
         return "-"
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = tame(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
     return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def tame(text: str) -> str:
+    r"""Write out what would move a terminal's cursor, change its colours or begin a line: errors quote strangers.
+
+    >>> tame("a\x1b[2J\nb é")
+    'a\\x1b[2J\\nb é'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def result(found: Mapping[str, Any]) -> str:
@@ -54,9 +63,9 @@ def result(found: Mapping[str, Any]) -> str:
     cause = f" ({found['cause']})" if found["cause"] else ""
     lines = [f"{found['id']}  {found['workflow']} {found['version']}  {found['state']}{cause}"]
     if found["error"]:
-        lines.append(f"error: {found['error']['code']}: {found['error']['message']}")
+        lines.append(f"error: {tame(found['error']['code'])}: {tame(found['error']['message'])}")
     if found["output"] is not None:
-        lines.append(f"output: {json.dumps(found['output'], ensure_ascii=False)}")
+        lines.append(f"output: {tame(json.dumps(found['output'], ensure_ascii=False))}")
     width = max((len(path) for path in found["steps"]), default=0)
     lines += [f"  {path.ljust(width)}  {state}" for path, state in found["steps"].items()]
     return "\n".join(lines)

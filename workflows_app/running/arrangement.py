@@ -73,7 +73,8 @@ class Arrangement:
         """Variables that every process of the installation gets."""
         return {
             "DATABASE_URL": self.database_url,
-            "DATABASE_ADMIN_URL": self.admin_url,
+            # The owner's address is for migrating; what runs steps must not know it.
+            "DATABASE_ADMIN_URL": "",
             "CELERY_BROKER_URL": self.broker_url,
             "ORCHESTRATOR_STATE_DIR": str(self.state_dir),
             "ORCHESTRATOR_CONNECTIONS": json.dumps(self.connections),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import logging
 import os
 import shutil
 import time
@@ -26,6 +27,8 @@ from kombu.transport import TRANSPORT_ALIASES, filesystem
 from kombu.transport.virtual import BrokerState
 from kombu.utils.encoding import bytes_to_str, str_to_bytes
 from kombu.utils.json import dumps, loads
+
+log = logging.getLogger(__name__)
 
 # File systems stamp a folder with the kernel's tick; a younger stamp may hide a file that came after the listing.
 SETTLED_NANOSECONDS: Final = 50_000_000
@@ -118,7 +121,13 @@ class Channel(filesystem.Channel):
                 continue  # another reader was first
             body = claimed.read_bytes()
             claimed.unlink()
-            return loads(bytes_to_str(body))
+            try:
+                message = loads(bytes_to_str(body))
+                message["body"], message["properties"]["delivery_tag"], message["properties"]["delivery_info"]
+            except (ValueError, KeyError, TypeError) as problem:
+                log.warning("a file that is no message was removed from %s: %r", quote(queue), problem)
+                continue
+            return message
         raise Empty
 
     def _delete(self, queue: str, exchange: str, routing_key: str, pattern: str, *args: Any, **kwargs: Any) -> None:

@@ -205,11 +205,19 @@ def make_private(folder: Path, identity: unprivileged.Identity | None) -> None:
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     owner = os.geteuid() if identity is None else identity.uid
-    if identity is not None and folder.stat().st_uid == 0:
-        os.chown(folder, identity.uid, identity.gid)
-    if folder.lstat().st_uid != owner:
-        raise PostgresError(f"{folder} belongs to another user.")
-    folder.chmod(0o700)
+    # Opened once and never through a link: under /tmp somebody else may have put one here first.
+    try:
+        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError as error:
+        raise PostgresError(f"{folder} is not a folder of its own.") from error
+    try:
+        if identity is not None and os.fstat(opened).st_uid == os.geteuid():
+            os.fchown(opened, identity.uid, identity.gid)
+        if os.fstat(opened).st_uid != owner:
+            raise PostgresError(f"{folder} belongs to another user.")
+        os.fchmod(opened, 0o700)
+    finally:
+        os.close(opened)
 
 
 def running_pid(folder: Path) -> int | None:

@@ -12,6 +12,7 @@ from workflows_app.running.supervisor import Program
 # Steps mostly wait for the network; four at a time keep two cores busy.
 WORKER_PROCESSES: Final = 4
 LONG_PROCESSES: Final = 2
+FLOWER_CONF: Final = "--conf=orchestrator/flowerconfig.py"
 # Workers that talk to each other keep an idle machine busy; Flower needs to hear from them now and then.
 QUIET: Final = ("--without-gossip", "--without-mingle", "--heartbeat-interval", "30", "--loglevel", "WARNING")
 
@@ -35,7 +36,7 @@ def of(arrangement: Arrangement, *, password: str, workers: int = WORKER_PROCESS
         if arrangement.embedded_broker:
             folder_broker.forget_queues(arrangement.broker_dir, "celeryev")
 
-    flower = celery("flower", "flower", f"--port={arrangement.flower.number}", **flower_settings(password))
+    flower = celery("flower", "flower", f"--port={arrangement.flower.number}", FLOWER_CONF, **flower_settings(password))
     return [
         python("shop", "-m", "examples.order_processing.shop", "--port", str(arrangement.shop.number))
         if not arrangement.shop_url

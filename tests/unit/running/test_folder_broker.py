@@ -121,10 +121,12 @@ def test_bindings_made_by_several_processes_at_once_all_stay(tmp_path: Path, con
 def test_a_queue_name_cannot_leave_the_message_folder(tmp_path: Path, connection: Connection) -> None:
     channel = connection.default_channel
 
-    channel._put("../../escape", {"n": 1})
+    message = {"body": "", "properties": {"delivery_tag": "t", "delivery_info": {}}}
+
+    channel._put("../../escape", message)
 
     assert not (tmp_path.parent / "escape").exists()
-    assert channel._get("../../escape") == {"n": 1}
+    assert channel._get("../../escape") == message
 
 
 def test_emptying_removes_messages_and_bindings_and_leaves_other_files(tmp_path: Path, connection: Connection) -> None:

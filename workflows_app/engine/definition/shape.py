@@ -83,7 +83,7 @@ def _step(keys: Keys, step: Mapping[str, Any], taken: dict[str, str]) -> Iterato
     yield from _against("step", step, keys)
     kinds = [kind for kind in STEP_KINDS if kind in step]
     if not kinds:
-        message = f"a step needs one of {', '.join(STEP_KINDS)}"
+        message = f"a step needs one of {', '.join(kind for kind in STEP_KINDS if kind in availability.KINDS)}"
         yield Problem(code="NO_KIND", path=join_path("", *keys), message=message)
     elif len(kinds) > 1:
         message = f"a step has exactly one kind, this one has {' and '.join(kinds)}"

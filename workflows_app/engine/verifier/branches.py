@@ -58,12 +58,11 @@ def _exhaustive(conditions: list[str | None]) -> bool:
     plain = {_bare(condition or "true") for condition in conditions}
     if "true" in plain:
         return True
+    matches = (_COMPARISON.match(condition) for condition in plain)
+    comparisons = {match.groups() for match in matches if match}
+    if any((left, _OPPOSITE[operator], right) in comparisons for left, operator, right in comparisons):
+        return True
     for condition in plain:
-        compared = _COMPARISON.match(condition)
-        if compared:
-            left, operator, right = compared.groups()
-            if any(_same(other, left, _OPPOSITE[operator], right) for other in plain):
-                return True
         negated = _NEGATION.match(condition)
         if negated and (negated[1] or negated[2]).strip() in plain:
             return True
@@ -73,11 +72,6 @@ def _exhaustive(conditions: list[str | None]) -> bool:
 def _bare(condition: str) -> str:
     text = condition.strip()
     return text[2:-1].strip() if text.startswith("${") and text.endswith("}") else text
-
-
-def _same(condition: str, left: str, operator: str, right: str) -> bool:
-    compared = _COMPARISON.match(condition)
-    return compared is not None and compared.groups() == (left, operator, right)
 
 
 def _unreachable(outline: Outline, inside: StepList, ending: _Ending) -> Iterator[Problem]:

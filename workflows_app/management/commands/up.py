@@ -31,6 +31,8 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         began = time.monotonic()
+        # Logs, mails and messages hold people's data: nobody else on this machine reads them.
+        os.umask(0o077)
         plan = arrangement.decide(
             os.environ,
             base_dir=settings.BASE_DIR,

@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from argparse import ArgumentParser
+from collections import Counter
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -115,6 +116,7 @@ class Command(AnsweringCommand):
                 f"{started.pk} {name} {started.version} is {started.state}",
             )
             return DONE
+        self.stderr.write(f"{started.pk} started; waiting for its end goes on without this command if you interrupt it")
         ended = self._await(started.pk, timeout)
         found = selectors.result(selectors.instance(started.pk))
         self.show(found, listing.result(found))
@@ -214,6 +216,6 @@ def _refuse_constant(name: str) -> None:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"the key {next(n for n in names if names.count(n) > 1)!r} stands twice")
+        twice = next(name for name, number in Counter(name for name, _ in pairs).items() if number > 1)
+        raise ValueError(f"the key {twice!r} stands twice")
     return found

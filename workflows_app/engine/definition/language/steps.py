@@ -79,7 +79,14 @@ KINDS: Schema = {
         {
             "for": {
                 "description": "How long: a duration, or an expression of one.",
-                "anyOf": [{"type": "string", "pattern": r"\$\{"}, ref("interval")],
+                "anyOf": [
+                    {
+                        "type": "string",
+                        "pattern": r"\$\{",
+                        "errorMessage": {"pattern": "must be an expression, ${ … }"},
+                    },
+                    ref("interval"),
+                ],
             },
             "until": text(
                 "Until when: a time with its offset (2026-12-24T08:00:00Z), or an expression of one.",
