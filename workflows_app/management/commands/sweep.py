@@ -44,7 +44,7 @@ class Command(AnsweringCommand):
             pause = interval
             try:
                 swept = sweep.run()
-                pause = min(interval, max(0.02, swept.next_due if swept.next_due is not None else interval))
+                pause = min(interval, max(0.05, swept.next_due if swept.next_due is not None else interval))
             except (OperationalError, InterfaceError) as problem:
                 log.warning("the sweep waits for the database: %s", problem)
                 connection.close()
