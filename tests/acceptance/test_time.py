@@ -43,6 +43,8 @@ def test_a_time_out_interrupts_a_blocking_call_and_the_worker_process_lives_on(i
 
     assert view["state"] == "failed"
     assert view["steps"] == {"slow": "timed_out"}
+    # The process learns that its attempt is over when it renews the lease, about a second later.
+    eventually(lambda: len(installation.calls(instance=view["id"])) == 2, SLACK_SECONDS, "the call is interrupted")
     start, interrupt = installation.calls(instance=view["id"])
     assert interrupt["call"] == "interrupted"
     assert 1 <= interrupt["at"] - start["at"] < 1 + SLACK_SECONDS
