@@ -12,6 +12,13 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no fault of the code. Where CI is set, Hypothesis loads a profile of its own: no deadline either,
+# and the same examples every time.
+settings.register_profile("local", deadline=None)
+if "CI" not in os.environ:
+    settings.load_profile("local")
 
 
 @pytest.fixture(scope="session")
