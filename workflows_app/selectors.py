@@ -15,16 +15,9 @@ from django.db.models.functions import Cast, Left
 
 from workflows_app.engine.errors import NotFound
 from workflows_app.engine.states import StepState
-from workflows_app.models import Attempt, AuditEntry, DefinitionVersion, Dispatch, Event, Instance, Step
+from workflows_app.models import Attempt, AuditEntry, Dispatch, Event, Instance, Step
 
 MESSAGE_LENGTH = 500
-
-
-def versions() -> QuerySet[DefinitionVersion]:
-    """Return every published version, by name, the highest first."""
-    return DefinitionVersion.objects.select_related("definition").order_by(
-        "definition__name", "-major", "-minor", "-patch"
-    )
 
 
 def instances(

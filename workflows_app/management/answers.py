@@ -12,7 +12,8 @@ from django.db import DataError, InterfaceError, OperationalError, ProgrammingEr
 
 from workflows_app.engine.errors import OrchestratorError, Refused
 
-DONE, REFUSED, WRONG_USAGE, STILL_RUNNING, INTERRUPTED = 0, 1, 2, 3, 130
+# 2, wrong usage, is argparse's own.
+DONE, REFUSED, STILL_RUNNING, INTERRUPTED = 0, 1, 3, 130
 
 
 class AnsweringCommand(BaseCommand):

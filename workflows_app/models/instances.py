@@ -24,11 +24,6 @@ def values(states: Iterable[StrEnum]) -> list[str]:
     return sorted(state.value for state in states)
 
 
-class InstanceQuerySet(models.QuerySet["Instance"]):
-    def open(self) -> InstanceQuerySet:
-        return self.exclude(state__in=values(INSTANCE_ENDED))
-
-
 class Instance(models.Model):
     """One execution of a published version."""
 
@@ -56,8 +51,6 @@ class Instance(models.Model):
     created_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
-
-    objects = InstanceQuerySet.as_manager()
 
     class Meta:
         constraints = [

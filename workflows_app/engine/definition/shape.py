@@ -24,8 +24,6 @@ from workflows_app.engine.values import join_path
 
 Keys = tuple[str | int, ...]
 
-STEPS = {"$ref": "#/$defs/steps"}
-
 
 def problems(document: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield every problem of the document's shape in the order of the document's levels.
