@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ from django.db import connections
 from tasks.leases import Hold, Interrupted, keeper
 from workflows_app import failpoints
 from workflows_app.activities import ActivityContext, registry
-from workflows_app.engine.errors import ActivityError, AttemptCancelled, NotFound, OrchestratorError
+from workflows_app.engine.errors import ActivityError, AttemptCancelled, NotFound
 from workflows_app.services import steps
-from workflows_app.services.steps import Claim
+from workflows_app.services.steps import Claim, Onward
 
 log = logging.getLogger(__name__)
 
@@ -27,23 +27,22 @@ UNINSTALLED_SECONDS = 10.0
 """How long a step waits before it looks for a worker that has its activity again."""
 
 
-def run(claim: Claim) -> None:
+def run(claim: Claim, onward: Onward | None = None, *, slow: Callable[[], None] | None = None) -> None:
     """Perform a claimed step and record how it ended.
 
     An attempt that has been ended by its time-out or by the loss of its lease is abandoned: nothing is recorded.
+
+    Args:
+        onward: what the worker can do itself about what follows; it gets the next step, if there is one.
+        slow: called, from another thread, when the step turns out to take its time.
     """
-    try:
-        registry.discover()
-    except OrchestratorError as problem:
-        # A broken plugin takes its own activities with it, not those of the others.
-        log.warning("%s", problem.message)
     try:
         activity = registry.get(claim.activity)
     except NotFound as problem:
         error = {"code": problem.code, "message": problem.message, "details": {}, "recoverable": True}
         steps.postponed(claim=claim, error=error, seconds=UNINSTALLED_SECONDS)
         return
-    with keeper.hold(claim) as hold:
+    with keeper.hold(claim, slow) as hold:
         try:
             with hold.interruptible():
                 output = activity.perform(claim.parameters, _context(claim, hold))
@@ -56,11 +55,11 @@ def run(claim: Claim) -> None:
             drop_open_transactions()
             if not isinstance(raised, ActivityError):
                 log.warning("%s of %s raised", claim.activity, claim.instance_id, exc_info=raised)
-            steps.failed(claim=claim, error=describe(raised), told=isinstance(raised, AttemptCancelled))
+            steps.failed(claim=claim, error=describe(raised), told=isinstance(raised, AttemptCancelled), onward=onward)
             return
         failpoints.hit("step.executed")
         drop_open_transactions()
-        steps.succeeded(claim=claim, output=output)
+        steps.succeeded(claim=claim, output=output, onward=onward)
 
 
 def drop_open_transactions() -> None:

@@ -12,7 +12,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -25,6 +25,8 @@ from workflows_app.services.steps import Claim
 log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 5.0
+SLOW_SECONDS = 0.25
+"""A step that has run for so long is slow: steps that wait behind it in the same process had better go elsewhere."""
 ABANDONED_EXIT_CODE = 70
 INTERRUPT = signal.SIGUSR2
 
@@ -36,9 +38,10 @@ class Interrupted(BaseException):
 class Hold:
     """One attempt in hand; ``ended`` is when it was found to be over, on the monotonic clock."""
 
-    def __init__(self, claim: Claim) -> None:
+    def __init__(self, claim: Claim, slow: Callable[[], None] | None = None) -> None:
         self.claim = claim
-        self.renewed = time.monotonic()
+        self.slow = slow
+        self.begun = self.renewed = time.monotonic()
         self.ended: float | None = None
         self.told = False
         self.in_main_thread = threading.current_thread() is threading.main_thread()
@@ -51,15 +54,14 @@ class Hold:
     @contextmanager
     def interruptible(self) -> Iterator[None]:
         """Let the interrupt through only while activity code runs, never in the midst of our own bookkeeping."""
-        if self.in_main_thread:
-            signal.signal(INTERRUPT, self._on_signal)
         self.performing = True
         try:
             yield
         finally:
             self.performing = False
 
-    def _on_signal(self, signum: int, frame: FrameType | None) -> None:
+    def interrupt(self) -> None:
+        """Leave the activity if its attempt is over; runs in the main thread, in the midst of whatever it does."""
         if self.performing and self.ended is not None:
             self.performing = False
             raise Interrupted
@@ -78,11 +80,15 @@ class Keeper:
         self._changed = threading.Condition()
         self._holds: list[Hold] = []
         self._thread: threading.Thread | None = None
+        self._listens = False
 
     @contextmanager
-    def hold(self, claim: Claim) -> Iterator[Hold]:
-        """Keep the claim's lease alive as long as the block runs."""
-        held = Hold(claim)
+    def hold(self, claim: Claim, slow: Callable[[], None] | None = None) -> Iterator[Hold]:
+        """Keep the claim's lease alive as long as the block runs; ``slow`` is called once if it takes its time."""
+        held = Hold(claim, slow)
+        if held.in_main_thread and not self._listens:
+            signal.signal(INTERRUPT, self._on_signal)
+            self._listens = True
         self._start()
         with self._changed:
             self._holds.append(held)
@@ -92,6 +98,11 @@ class Keeper:
         finally:
             with self._changed:
                 self._holds.remove(held)
+
+    def _on_signal(self, signum: int, frame: FrameType | None) -> None:
+        for hold in self._holds:
+            if hold.in_main_thread:
+                hold.interrupt()
 
     def _start(self) -> None:
         with self._starting:
@@ -118,6 +129,9 @@ class Keeper:
 
     def _look_after(self, hold: Hold) -> None:
         now = time.monotonic()
+        if hold.slow is not None and now - hold.begun > SLOW_SECONDS:
+            slow, hold.slow = hold.slow, None
+            slow()
         if hold.ended is not None:
             self._give_up(hold, now)
         elif now - hold.renewed >= self._interval():

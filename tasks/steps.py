@@ -8,49 +8,74 @@ from typing import Any
 from uuid import UUID
 
 from celery import Task, shared_task
+from celery.exceptions import Ignore
 from django.db import connection
 
-from tasks import execution
+from tasks.runs import Run, StepKey
 from workflows_app import failpoints
+from workflows_app.activities import registry
 from workflows_app.dispatch import LONG_STEP_TASK, STEP_TASK
-from workflows_app.services import steps
+from workflows_app.engine.errors import OrchestratorError
 
 log = logging.getLogger(__name__)
 
 
 @shared_task(bind=True, name=STEP_TASK, acks_late=True)
 def step(self: Task[..., None], **message: Any) -> None:
-    """Run one attempt; acknowledged when it is over."""
-    run(self.request.hostname, message)
+    """Run the steps of one message; acknowledged when they are over."""
+    run(self.request, message)
 
 
 @shared_task(bind=True, name=LONG_STEP_TASK, acks_late=False)
 def long_step(self: Task[..., None], **message: Any) -> None:
     """Run one attempt that may take long: acknowledged at once, recovered by its lease."""
-    run(self.request.hostname, message)
+    run(self.request, message)
 
 
-def run(hostname: str | None, message: dict[str, Any]) -> None:
+def run(request: Any, message: dict[str, Any]) -> None:
     """Claim what the message names and run it.
 
     Args:
-        hostname: the Celery node's name.
-        message: ``instance``, ``step``, ``generation``; unknown keys are ignored, so that releases can overlap.
+        request: the Celery request.
+        message: ``instance``, ``step``, ``generation``, and ``mates``: further [step, generation] that may share the
+            worker; unknown keys are ignored, so that releases can overlap.
+
+    Raises:
+        Ignore: what Celery would send next is not what follows; the chain or chord of this message ends here.
     """
+    carries_on = False
     try:
         instance_id = UUID(str(message["instance"]))
-        path, generation = message["step"], message["generation"]
-        if not (isinstance(path, str) and type(generation) is int and 0 < generation < 2**31 and "\0" not in path):
-            raise ValueError("step or generation is not one")
-        path.encode()
-    except (KeyError, ValueError) as problem:
+        keys = [step_key(each) for each in ([message["step"], message["generation"]], *message.get("mates", ()))]
+    except (KeyError, TypeError, ValueError) as problem:
         log.warning("a message that is not one of ours was dropped: %r", problem)
-        return
-    connection.close_if_unusable_or_obsolete()
-    worker = f"{hostname or 'worker'}:{os.getpid()}"
-    claim = steps.claim(instance_id=instance_id, path=path, generation=generation, worker=worker)
-    if claim is None:
-        log.debug("nothing to claim for %s of %s, generation %s", path, instance_id, generation)
-        return
-    execution.run(claim)
-    failpoints.hit("dispatch.published")
+    else:
+        connection.close_if_unusable_or_obsolete()
+        discover_activities()
+        worker = f"{request.hostname or 'worker'}:{os.getpid()}"
+        carries_on = Run(instance_id, keys, worker=worker, request=request).perform()
+        failpoints.hit("dispatch.published")
+    if not carries_on and (request.chain or request.chord):
+        raise Ignore
+
+
+def step_key(value: Any) -> StepKey:
+    """Read [path, generation].
+
+    Raises:
+        ValueError: it is none.
+    """
+    match value:
+        case [str(path), int(generation)] if type(generation) is int and 0 < generation < 2**31 and "\0" not in path:
+            path.encode()
+            return path, generation
+    raise ValueError("step or generation is not one")
+
+
+def discover_activities() -> None:
+    """Load the activities once per process."""
+    try:
+        registry.discover()
+    except OrchestratorError as problem:
+        # A broken plugin takes its own activities with it, not those of the others.
+        log.warning("%s", problem.message)

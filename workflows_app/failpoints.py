@@ -6,7 +6,8 @@ With ``@count`` the point fires that many times altogether, in whatever processe
 marker file in ``ORCHESTRATOR_FAILPOINTS_DIR``, so that the process started after a kill does not die again.
 
 Names in use: ``step.executed`` (the activity returned, its outcome is not committed), ``step.committed`` (the outcome
-is committed, what follows is not published), ``dispatch.published`` (published, the message not acknowledged).
+is committed, what follows is not published), ``step.advanced`` (the outcome is committed, and with it the beginning of
+the step that the same worker performs next), ``dispatch.published`` (published, the message not acknowledged).
 """
 
 from __future__ import annotations

@@ -158,6 +158,8 @@ ORCHESTRATOR_RESEND_SECONDS = env.float("ORCHESTRATOR_RESEND_SECONDS", default=2
 ORCHESTRATOR_WINDOW = env.int(
     "ORCHESTRATOR_WINDOW", default=200 if CELERY_BROKER_URL.startswith("filesystem") else 1000
 )
+# Light steps on one queue share a message, each with a commit of its own; off: one message a step.
+ORCHESTRATOR_FUSION = env.bool("ORCHESTRATOR_FUSION", default=True)
 ORCHESTRATOR_MAX_LOSSES = env.int("ORCHESTRATOR_MAX_LOSSES", default=5)
 ORCHESTRATOR_MAX_INPUT_BYTES = env.int("ORCHESTRATOR_MAX_INPUT_BYTES", default=1_000_000)
 ORCHESTRATOR_MAX_OUTPUT_BYTES = env.int("ORCHESTRATOR_MAX_OUTPUT_BYTES", default=1_000_000)

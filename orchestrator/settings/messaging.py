@@ -35,6 +35,7 @@ def celery_settings(url: str, state_dir: Path) -> dict[str, Any]:
         "CELERY_EVENT_SERIALIZER": "json",
         "CELERY_ACCEPT_CONTENT": ["json"],
         "CELERY_TASK_IGNORE_RESULT": True,
+        "CELERY_RESULT_BACKEND": "orchestrator.durable_chords:DurableChords",
         "CELERY_TASK_STORE_EAGER_RESULT": False,
         "CELERY_WORKER_PREFETCH_MULTIPLIER": 4,
         "CELERY_WORKER_HIJACK_ROOT_LOGGER": False,

@@ -104,9 +104,23 @@ class Node:
         return self.step.queue or (LONG_QUEUE if self.timeout > LONG_AFTER else DEFAULT_QUEUE)
 
     @property
+    def activity(self) -> str:
+        """The activity's name as written; empty for other kinds."""
+        return self.step.body.activity if isinstance(self.step.body, ActivityBody) else ""
+
+    @property
+    def alone(self) -> bool:
+        """Whether the step always has a message of its own: it may take long, or says ``batch: false``."""
+        return self.timeout > LONG_AFTER or not self.step.batch
+
+    @property
     def undo_timeout(self) -> float:
         undo = self.step.compensate
         return undo.timeout if undo and undo.timeout else self.timeout
+
+    @property
+    def undo_queue(self) -> str:
+        return self.step.queue or (LONG_QUEUE if self.undo_timeout > LONG_AFTER else DEFAULT_QUEUE)
 
     @property
     def undo_retry(self) -> Retry | None:

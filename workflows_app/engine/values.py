@@ -6,11 +6,14 @@ Everything that enters the product passes ``faults`` or ``encode`` once, so that
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import orjson
 
 from workflows_app.engine.errors import OrchestratorError
 
@@ -21,6 +24,18 @@ INTEGER_MIN, INTEGER_MAX = -(2**63), 2**63 - 1
 _PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]*\Z")
 _LONGEST_KEY = 80
 _MOST_KEYS = 20
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+_STRICT = (
+    orjson.OPT_SORT_KEYS
+    | orjson.OPT_PASSTHROUGH_SUBCLASS
+    | orjson.OPT_PASSTHROUGH_DATETIME
+    | orjson.OPT_PASSTHROUGH_DATACLASS
+)
+_DIGITS_ALIKE = bytes.maketrans(b"0123456789", b"0000000000")
+_NINETEEN = b"0" * 19
+_CONTAINERS = frozenset({dict, list, tuple})
 
 _Link = tuple[Any, str | int] | None
 """A place as a chain (parent link, key): cheap to grow, spelled out only for a fault."""
@@ -128,16 +143,61 @@ def encode(value: Any, *, limit_bytes: int, what: str) -> str:
     >>> encode({"b": 1, "a": ["é", None]}, limit_bytes=100, what="the input")
     '{"a":["é",null],"b":1}'
     """
-    for fault in faults(value, max_bytes=limit_bytes):
-        code = "NOT_JSON" if fault.code == "TOO_DEEP" else fault.code
-        place = f" at {fault.path}" if fault.path else ""
-        raise OrchestratorError(f"{what}{place}: {fault.message}", code=code, details={"path": fault.path})
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    text = _written(value, limit_bytes)
+    if text is None:
+        for fault in faults(value, max_bytes=limit_bytes):
+            code = "NOT_JSON" if fault.code == "TOO_DEEP" else fault.code
+            place = f" at {fault.path}" if fault.path else ""
+            raise OrchestratorError(f"{what}{place}: {fault.message}", code=code, details={"path": fault.path})
+        text = _ENCODER.encode(value)
     size = len(text) if text.isascii() else len(text.encode())
     if size > limit_bytes:
         message = f"{what}: has {size} bytes as JSON, the limit is {limit_bytes}"
         raise OrchestratorError(message, code="TOO_LARGE", details={"path": "", "bytes": size, "limit": limit_bytes})
     return text
+
+
+def _written(value: Any, limit_bytes: int) -> str | None:
+    """Write a value that is plainly sound; ``None`` if only ``faults`` can tell. Nearly all values pass here, faster.
+
+    >>> _written({"a": [1, "é"]}, 99), _written({"a": 2**80}, 99), _written({1: "a"}, 99), _written([float("nan")], 99)
+    ('{"a":[1,"é"]}', None, None, None)
+    """
+    if not _is_small(value, limit_bytes):
+        return None
+    try:
+        raw = orjson.dumps(value, option=_STRICT)
+        if b"null" in raw:  # it writes this for NaN too
+            _ENCODER.encode(value)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return None if b"\\u0000" in raw or has_long_number(raw) else raw.decode()
+
+
+def _is_small(value: Any, limit_bytes: int) -> bool:
+    """Whether a value is neither too deep nor, counted roughly, too large; parts that it shares count each time.
+
+    The collector's view of containers is a fast one: what dicts, lists and tuples refer to are their keys and items.
+    """
+    level, seen = [value], 0
+    for _ in range(MAX_DEPTH + 1):
+        level = [each for each in level if type(each) in _CONTAINERS]
+        if not level:
+            return True
+        level = gc.get_referents(*level)
+        seen += len(level) + sum(map(len, [each for each in level if type(each) is str]))
+        if seen > limit_bytes:
+            return False
+    return False
+
+
+def has_long_number(raw: bytes) -> bool:
+    """Whether 19 digits stand in a row anywhere: an integer that may not fit into 64 bit.
+
+    >>> has_long_number(b'{"a":9223372036854775808}'), has_long_number(b'{"a":"12345","b":678}')
+    (True, False)
+    """
+    return _NINETEEN in raw.translate(_DIGITS_ALIKE)
 
 
 def _encodable(text: str) -> bool:

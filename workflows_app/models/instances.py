@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import Any, Self
 
 from django.db import models
 from django.db.models import Q
@@ -22,6 +23,15 @@ def choices(states: type[StrEnum]) -> list[tuple[str, str]]:
 def values(states: Iterable[StrEnum]) -> list[str]:
     """Return the stored values of some states, in a stable order."""
     return sorted(state.value for state in states)
+
+
+def one_of(field: str, states: Iterable[StrEnum]) -> Q:
+    """Return the condition that a column holds one of some states.
+
+    As a pattern: PostgreSQL reads a constraint's expression anew for every statement that writes the table, and a list
+    of texts is ten times as long (the constraints were a quarter of the time of a step).
+    """
+    return Q(**{f"{field}__regex": f"^({'|'.join(values(states))})$"})
 
 
 class Instance(models.Model):
@@ -54,13 +64,13 @@ class Instance(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(state__in=values(InstanceState)), name="instance_state_known"),
+            models.CheckConstraint(condition=one_of("state", InstanceState), name="instance_state_known"),
             models.CheckConstraint(
-                condition=Q(cause__isnull=True) | Q(cause__in=values(Cause)), name="instance_cause_known"
+                condition=Q(cause__isnull=True) | one_of("cause", Cause), name="instance_cause_known"
             ),
             models.CheckConstraint(
-                condition=Q(state__in=values(INSTANCE_ENDED), ended_at__isnull=False)
-                | (~Q(state__in=values(INSTANCE_ENDED)) & Q(ended_at__isnull=True)),
+                condition=Q(one_of("state", INSTANCE_ENDED), ended_at__isnull=False)
+                | (~one_of("state", INSTANCE_ENDED) & Q(ended_at__isnull=True)),
                 name="instance_ended_has_time",
             ),
             models.CheckConstraint(condition=Q(open_steps__gte=0), name="instance_open_steps_counted"),
@@ -79,6 +89,13 @@ class Instance(models.Model):
 
     def __str__(self) -> str:
         return f"{self.workflow} {self.id}"
+
+    @classmethod
+    def stored(cls, **columns: Any) -> Self:
+        """Make the object of a row that has just been written, without reading it."""
+        made = cls(**columns)
+        made._state.adding, made._state.db = False, "default"
+        return made
 
 
 class Step(models.Model):
@@ -112,13 +129,13 @@ class Step(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["instance", "path"], name="step_path_unique"),
-            models.CheckConstraint(condition=Q(state__in=values(StepState)), name="step_state_known"),
-            models.CheckConstraint(condition=Q(role__in=values(Role)), name="step_role_known"),
+            models.CheckConstraint(condition=one_of("state", StepState), name="step_state_known"),
+            models.CheckConstraint(condition=one_of("role", Role), name="step_role_known"),
             models.CheckConstraint(
                 condition=~Q(state=StepState.RUNNING) | Q(attempt__isnull=False), name="step_running_has_attempt"
             ),
             models.CheckConstraint(
-                condition=Q(attempt__isnull=True) | Q(state__in=values({StepState.RUNNING, StepState.COMPENSATING})),
+                condition=Q(attempt__isnull=True) | one_of("state", {StepState.RUNNING, StepState.COMPENSATING}),
                 name="step_attempt_means_running",
             ),
             models.CheckConstraint(condition=Q(open_children__gte=0), name="step_open_children_counted"),

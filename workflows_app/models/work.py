@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from workflows_app.engine.commands import TimerKind
 from workflows_app.engine.states import AttemptState, Role
-from workflows_app.models.instances import Instance, choices, values
+from workflows_app.models.instances import Instance, choices, one_of
 from workflows_app.models.numbers import Decoder
 
 
@@ -39,7 +39,7 @@ class Attempt(models.Model):
             models.UniqueConstraint(
                 fields=["instance", "path"], condition=Q(state=AttemptState.RUNNING), name="attempt_one_running"
             ),
-            models.CheckConstraint(condition=Q(state__in=values(AttemptState)), name="attempt_state_known"),
+            models.CheckConstraint(condition=one_of("state", AttemptState), name="attempt_state_known"),
         ]
         indexes = [
             models.Index(

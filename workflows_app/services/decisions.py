@@ -7,7 +7,7 @@ lost in between leaves its dispatch row behind, and the sweeper sends it again.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -28,6 +28,7 @@ from workflows_app.models import numbers
 from workflows_app.services import graphs
 
 TIMES = frozenset({"started_at", "ended_at", "due_at"})
+TakeOver = Callable[[list[Dispatch]], list[Dispatch]]
 NOTHING = Reach(frozenset(), frozenset(), False)
 
 
@@ -38,6 +39,7 @@ def take(
     about: str | None = None,
     actor: str = "engine",
     version_id: int | None = None,
+    take_over: TakeOver = list,
 ) -> Decision:
     """Decide and record what follows from one occurrence, in one transaction.
 
@@ -47,6 +49,7 @@ def take(
         about: path of the step it is about; what settling it may touch is loaded at once.
         actor: recorded as the author of the events.
         version_id: the instance's version where the caller knows it: one query less.
+        take_over: called in the transaction with the dispatches that may leave; returns those that still have to.
 
     Raises:
         NotFound: there is no such instance.
@@ -56,7 +59,7 @@ def take(
     with transaction.atomic():
         graph = graphs.of_version(_lock(instance_id) if version_id is None else version_id)
         decision, now = _decide(instance_id, graph, occurrence, about, actor)
-        record(instance_id, decision, now)
+        record(instance_id, graph, decision, now, take_over)
         return decision
 
 
@@ -158,18 +161,32 @@ def _time(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-def record(instance_id: UUID, decision: Decision, now: datetime) -> None:
+def record(instance_id: UUID, graph: Graph, decision: Decision, now: datetime, take_over: TakeOver = list) -> None:
     """Write a decision and let its messages leave after the commit. The caller's transaction holds the instance."""
-    document = json.dumps(changes(decision, now), allow_nan=False, default=_encode)
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT path, generation, queue, timeout FROM wf_record(%s, %s, %s)",
-            [instance_id, document, settings.ORCHESTRATOR_WINDOW],
+            [instance_id, document(decision, now), settings.ORCHESTRATOR_WINDOW],
         )
-        published = [Dispatch(step=r[0], generation=r[1], queue=r[2], timeout=r[3]) for r in cursor if r[0]]
-    if published:
+        published = [dispatch_of(row) for row in cursor if row[0]]
+    publish(instance_id, graph, take_over(published) if published else [])
+
+
+def dispatch_of(row: Sequence[Any]) -> Dispatch:
+    """Read a row that a database function returns: path, generation, queue, timeout."""
+    return Dispatch(step=row[0], generation=row[1], queue=row[2], timeout=row[3])
+
+
+def publish(instance_id: UUID, graph: Graph, dispatches: Sequence[Dispatch]) -> None:
+    """Send dispatches as soon as the transaction at hand, if there is one, has committed."""
+    if dispatches:
         # A lambda: Django's report of a failed hook asks for its __qualname__, which a partial lacks.
-        transaction.on_commit(lambda: dispatch.publish(instance_id, published), robust=True)
+        transaction.on_commit(lambda: dispatch.publish(instance_id, graph, dispatches), robust=True)
+
+
+def document(decision: Decision, now: datetime) -> str:
+    """Return a decision as the JSON text that ``wf_record`` and ``wf_start`` take."""
+    return json.dumps(changes(decision, now), allow_nan=False, default=_encode)
 
 
 def changes(decision: Decision, now: datetime) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,10 +10,11 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from workflows_app.engine import schemas, values
-from workflows_app.engine.errors import Conflict, InputInvalid, OrchestratorError, Problem
+from workflows_app.engine.errors import Conflict, InputInvalid, NotFound, OrchestratorError, Problem
+from workflows_app.engine.graph import Graph
 from workflows_app.engine.snapshot import InstanceSnapshot
 from workflows_app.engine.transitions import Cancel, Slice, Start, Terminate, decide
-from workflows_app.models import Instance
+from workflows_app.models import Instance, numbers
 from workflows_app.services import audit, decisions, definitions, graphs
 
 KEY_LENGTH = 200
@@ -46,23 +48,24 @@ def start(
         InputInvalid: with every problem of the input; nothing is stored.
         Conflict: the idempotency key was used with another input.
     """
-    found = definitions.find(name=name, version=version)
-    graph = graphs.of_version(found.pk)
+    version_id, number, now = _startable(name, version)
+    graph = graphs.of_version(version_id)
     value = {} if input is None else input
     _check_keys(correlation_id=correlation_id, idempotency_key=idempotency_key)
     encoded = _check_input(value, graph.definition.input_schema)
-    instance_id = uuid4()
-    with transaction.atomic():
-        if not _insert(instance_id, found.pk, name, found.version, correlation_id, idempotency_key, actor, encoded):
-            return _existing(name, idempotency_key or "", encoded)
-        blank = InstanceSnapshot(id=str(instance_id), workflow=name, version=found.version, input=value)
-        slice_ = Slice(graph=graph, instance=blank, whole=True, limit_bytes=settings.ORCHESTRATOR_MAX_OUTPUT_BYTES)
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT wf_clock()")
-            now = cursor.fetchone()[0]
-        occurrence = Start(input=value, correlation_id=correlation_id or str(instance_id), actor=actor)
-        decisions.record(instance_id, decide(slice_, occurrence, now=now), now)
-    return Instance.objects.get(pk=instance_id)
+    started = _start(version_id, number, now, graph, value, encoded, correlation_id, idempotency_key, actor[:150])
+    return started or _existing(name, idempotency_key or "", encoded)
+
+
+def _startable(name: str, version: str | None) -> tuple[int, str, datetime]:
+    """Return the version to start: its primary key and number, and the database's time."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id, version, now FROM wf_startable(%s, %s)", [name, version])
+        row = cursor.fetchone()
+    if row is None:
+        definitions.find(name=name, version=version)  # says what is missing
+        raise NotFound(f"{name} has no version that may be started", code="VERSION_NOT_FOUND")
+    return row[0], row[1], row[2]
 
 
 def _check_keys(**keys: str | None) -> None:
@@ -86,32 +89,65 @@ def _check_input(value: Any, schema: Any) -> str:
     return encoded
 
 
-def _insert(
-    instance_id: UUID,
+def _start(
     version_id: int,
-    name: str,
-    version: str,
+    number: str,
+    now: datetime,
+    graph: Graph,
+    value: Any,
+    encoded: str,
     correlation_id: str | None,
     idempotency_key: str | None,
     actor: str,
-    encoded: str,
-) -> bool:
-    """Insert the bare row; ``False`` if the idempotency key is taken (waits for a start in progress to commit)."""
+) -> Instance | None:
+    """Decide and record in one statement; ``None`` if the key is taken (waits for a start in progress to commit)."""
+    key = uuid4()
+    blank = InstanceSnapshot(id=str(key), workflow=graph.definition.name, version=number, input=value)
+    slice_ = Slice(graph=graph, instance=blank, whole=True, limit_bytes=settings.ORCHESTRATOR_MAX_OUTPUT_BYTES)
     with connection.cursor() as cursor:
+        decision = decide(slice_, Start(input=value, correlation_id=correlation_id or str(key), actor=actor), now=now)
         cursor.execute(
-            "SELECT wf_new_instance(%s, %s, %s, %s, %s, %s, %s, %s)",
+            "SELECT wf_start(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             [
-                instance_id,
+                key,
                 version_id,
-                name,
-                version,
-                correlation_id or str(instance_id),
+                blank.workflow,
+                blank.version,
+                correlation_id or str(key),
                 idempotency_key,
-                actor[:150],
+                actor,
                 encoded,
+                decisions.document(decision, now),
+                settings.ORCHESTRATOR_WINDOW,
             ],
         )
-        return bool(cursor.fetchone()[0])
+        published = cursor.fetchone()[0]
+    if published is None:
+        return None
+    decisions.publish(key, graph, [decisions.dispatch_of(row) for row in numbers.loads(published)])
+    after = decision.after.instance
+    return Instance.stored(
+        id=key,
+        definition_version_id=version_id,
+        workflow=after.workflow,
+        version=after.version,
+        state=after.state.value,
+        cause=after.cause.value if after.cause else None,
+        ending=after.ending,
+        undo=after.undo,
+        input=value,
+        variables=dict(after.variables),
+        output=after.output,
+        error=after.error,
+        open_steps=after.open_steps,
+        sequence=after.sequence,
+        correlation_id=after.correlation_id,
+        idempotency_key=idempotency_key,
+        started_by=actor,
+        created_at=now,
+        started_at=after.started_at,
+        ended_at=after.ended_at,
+    )
 
 
 def _existing(name: str, idempotency_key: str, encoded: str) -> Instance:

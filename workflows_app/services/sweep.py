@@ -25,9 +25,9 @@ from django.db.models import F
 from workflows_app import dispatch
 from workflows_app.engine.commands import Dispatch, TimerKind
 from workflows_app.engine.transitions import AttemptLost, AttemptTimedOut, StaleOccurrence, TimerFired
-from workflows_app.models import Attempt
+from workflows_app.models import Attempt, Instance
 from workflows_app.models import Dispatch as DispatchRow
-from workflows_app.services import decisions
+from workflows_app.services import decisions, graphs
 
 log = logging.getLogger(__name__)
 
@@ -197,10 +197,11 @@ def _publish(rows: Iterable[tuple[UUID, str, int, str, float]]) -> int:
     of_instance: dict[UUID, list[Dispatch]] = defaultdict(list)
     for instance_id, path, generation, queue, timeout in rows:
         of_instance[instance_id].append(Dispatch(step=path, generation=generation, queue=queue, timeout=timeout))
+    versions = dict(Instance.objects.filter(pk__in=of_instance).values_list("pk", "definition_version_id"))
     sent = 0
     while of_instance:
         instance_id, dispatches = of_instance.popitem()
-        if not dispatch.publish(instance_id, dispatches):
+        if not dispatch.publish(instance_id, graphs.of_version(versions[instance_id]), dispatches):
             # Each further refusal could take as long as the broker's time-out; timers must not wait for that.
             DispatchRow.objects.filter(instance_id__in=of_instance).update(published_at=None)
             break

@@ -1,17 +1,29 @@
 -- History: what a hash covers, how events are appended, and the guards that keep both tables append-only.
 
--- The text under a hash: a JSON array, so that no field can run into the next.
+-- The text under a hash: a JSON array, as jsonb writes it, so that no field can run into the next.
 CREATE OR REPLACE FUNCTION wf_event_text(p_instance uuid, p_sequence bigint, p_type text, p_step text,
     p_at timestamptz, p_actor text, p_data jsonb) RETURNS text LANGUAGE sql STABLE AS $$
-    SELECT jsonb_build_array(p_instance, p_sequence, p_type, p_step,
-        (extract(epoch FROM p_at) * 1000000)::bigint, p_actor, p_data)::text
+    -- Put together as text: jsonb_build_array would take a large p_data apart and build it up again.
+    SELECT '["' || p_instance || '", ' || p_sequence || ', ' || to_json(p_type) || ', ' || to_json(p_step) || ', '
+        || (extract(epoch FROM p_at) * 1000000)::bigint || ', ' || to_json(p_actor) || ', ' || p_data || ']'
 $$;
 
-CREATE OR REPLACE FUNCTION wf_chain(p_before bytea, p_text text) RETURNS bytea LANGUAGE sql IMMUTABLE AS $$
+CREATE OR REPLACE FUNCTION wf_chain(p_before bytea, p_text text) RETURNS bytea LANGUAGE sql STABLE AS $$
     SELECT sha256(p_before || convert_to(p_text, 'UTF8'))
 $$;
 
--- Append events in order of sequence and return the new head of the chain. The caller holds the instance's row.
+-- Append one event and return the new head of the chain. The caller holds the instance's row.
+CREATE OR REPLACE FUNCTION wf_event(p_instance uuid, p_head bytea, p_sequence bigint, p_type text, p_step text,
+    p_at timestamptz, p_actor text, p_data jsonb) RETURNS bytea LANGUAGE plpgsql AS $$
+DECLARE
+    head bytea := wf_chain(p_head, wf_event_text(p_instance, p_sequence, p_type, p_step, p_at, p_actor, p_data));
+BEGIN
+    INSERT INTO workflows_app_event (instance_id, sequence, type, step, at, actor, data, hash)
+    VALUES (p_instance, p_sequence, p_type, p_step, p_at, p_actor, p_data, head);
+    RETURN head;
+END $$;
+
+-- Append events in order of sequence.
 CREATE OR REPLACE FUNCTION wf_append(p_instance uuid, p_head bytea, p_events jsonb) RETURNS bytea
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -21,9 +33,7 @@ BEGIN
     FOR e IN SELECT * FROM jsonb_to_recordset(p_events)
         AS x(sequence bigint, type text, step text, at timestamptz, actor text, data jsonb) ORDER BY 1
     LOOP
-        head := wf_chain(head, wf_event_text(p_instance, e.sequence, e.type, e.step, e.at, e.actor, e.data));
-        INSERT INTO workflows_app_event (instance_id, sequence, type, step, at, actor, data, hash)
-        VALUES (p_instance, e.sequence, e.type, e.step, e.at, e.actor, e.data, head);
+        head := wf_event(p_instance, head, e.sequence, e.type, e.step, e.at, e.actor, e.data);
     END LOOP;
     RETURN head;
 END $$;

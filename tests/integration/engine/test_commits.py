@@ -21,7 +21,7 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The steps that were sent to the broker, in order."""
     sent: list[str] = []
 
-    def publish(instance_id: Any, dispatches: Any) -> bool:
+    def publish(instance_id: Any, graph: Any, dispatches: Any) -> bool:
         sent.extend(d.step for d in dispatches)
         return True
 
@@ -72,7 +72,7 @@ def test_a_start_that_the_broker_does_not_take_is_kept_and_sent_later(
     def unreachable(*_: Any) -> Any:
         raise OSError("connection refused")
 
-    monkeypatch.setattr(dispatch, "render", unreachable)
+    monkeypatch.setattr(dispatch, "send", unreachable)
 
     with django_capture_on_commit_callbacks(execute=True):
         instance = driver.start(DOCUMENT)

@@ -14,11 +14,13 @@ from celery.exceptions import InvalidTaskError
 
 from orchestrator import intake
 from orchestrator.celery import app
-from tasks import steps
+from tasks import runs, steps
 from workflows_app.engine import definition
 from workflows_app.engine.verifier import verify
 from workflows_app.management import listing
 from workflows_app.running import arrangement, folder_broker, postgres, programs
+
+REQUEST = SimpleNamespace(hostname="w", chain=None, chord=None)
 
 
 @pytest.fixture
@@ -96,9 +98,12 @@ def test_a_file_that_is_no_message_is_removed_and_the_next_one_read(tmp_path: Pa
 
 
 def test_a_generation_that_is_no_number_reaches_no_database(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(steps.steps, "claim", pytest.fail)
+    monkeypatch.setattr(runs.steps, "claim", pytest.fail)
 
-    steps.run("w", {"instance": "9b2f7d0a-3a53-4f5c-9d77-0d4f6a3b1c22", "step": "a", "generation": True})
+    steps.run(
+        REQUEST,
+        {"instance": "9b2f7d0a-3a53-4f5c-9d77-0d4f6a3b1c22", "step": "a", "generation": True},
+    )
 
 
 def test_a_socket_folder_that_is_somebody_s_link_is_refused_and_its_target_left_alone(tmp_path: Path) -> None:

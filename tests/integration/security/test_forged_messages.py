@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -28,6 +29,8 @@ INJECTIONS = [
     "\x1b[2J",
     "x" * 1_000_000,
 ]
+
+REQUEST = SimpleNamespace(hostname="w", chain=None, chord=None)
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +58,10 @@ def test_a_step_name_is_data_and_writes_no_line_of_its_own(
     before = everything()
 
     with caplog.at_level(logging.INFO):
-        steps.run("w", {"instance": str(instance.pk), "step": path, "generation": 1})
+        steps.run(
+            REQUEST,
+            {"instance": str(instance.pk), "step": path, "generation": 1},
+        )
 
     assert everything() == before
     assert not any("\n" in record.getMessage() or "\x1b" in record.getMessage() for record in caplog.records)
@@ -91,7 +97,7 @@ def test_a_message_that_is_no_ticket_changes_nothing(
     filled = {key: str(instance.pk) if value == "{id}" else value for key, value in message.items()}
 
     with caplog.at_level(logging.INFO):
-        steps.run("w", filled)
+        steps.run(REQUEST, filled)
 
     assert everything() == before
     assert not any("\n" in record.getMessage() for record in caplog.records)
@@ -112,7 +118,10 @@ def test_an_unknown_instance_a_finished_step_and_another_run_s_ticket_change_not
         (other.pk, "a", 1),
         (other.pk, "b", 1),
     ):
-        steps.run("w", {"instance": str(instance_id), "step": path, "generation": generation, "token": claim.number})
+        steps.run(
+            REQUEST,
+            {"instance": str(instance_id), "step": path, "generation": generation, "token": claim.number},
+        )
 
     assert everything() == before
     assert Instance.objects.get(pk=ended.pk).state == "completed"

@@ -27,11 +27,10 @@ UNBUILT_KEYS: Mapping[str, Any] = {
     "writes": None,
     "idempotency_key": None,
     "cache": None,
-    "batch": None,
 }
 """Common keys without an effect yet, and the one value that says what happens anyway."""
 
-ACTIVITY_KEYS = frozenset({"retry", "compensate", "queue"})
+ACTIVITY_KEYS = frozenset({"retry", "compensate", "queue", "batch"})
 """Common keys that have an effect on activity steps only, so far."""
 
 WITHOUT_ON_ERROR = frozenset({"return", "fail"})

@@ -70,6 +70,7 @@ def _step(step: Step) -> Document:
             on_error=_on_error(step),
             compensate="irreversible" if step.irreversible else _compensation(step.compensate),
             queue=step.queue,
+            batch=None if step.batch else False,
             notes=step.notes,
             ui=_plain(step.ui),
         ),

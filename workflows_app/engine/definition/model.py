@@ -137,6 +137,7 @@ class Step:
     compensate: Compensation | None = None
     irreversible: bool = False
     queue: str | None = None
+    batch: bool = True
     disabled: bool = False
     notes: Any = None
     ui: Mapping[str, Any] | None = None

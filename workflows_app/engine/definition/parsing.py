@@ -100,6 +100,7 @@ def _step(raw: Mapping[str, Any]) -> Step:
         compensate=_compensation(compensate) if isinstance(compensate, Mapping) else None,
         irreversible=compensate == "irreversible",
         queue=raw.get("queue"),
+        batch=raw.get("batch", True),
         disabled=raw.get("disabled", False),
         notes=raw.get("notes"),
         ui=raw.get("ui"),

@@ -184,6 +184,9 @@ class Evaluator(CelEvaluator):
         items = self.visit(items_tree)
         if kind_of(items) not in ("list", "map"):
             raise ExpressionError(f"{macro}() needs a list or a map, not {a(kind_of(items))}.")
+        if kind_of(items) == "map":
+            # The database keeps keys in an order of its own; the answer must not depend on where the map comes from.
+            items = sorted(items)
         shadowed = self.bound.get(variable, _NOTHING)
         try:
             if macro in ("all", "exists"):

@@ -7,7 +7,7 @@ cel-python. Both ways read, fail and answer alike.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -32,12 +32,14 @@ class Expression:
         source: its text, without ``${ }``.
         reads: every path that it names.
         is_constant: whether it reads nothing and calls nothing.
+        reference: the path that it names, where it does nothing else.
     """
 
     source: str
     reads: frozenset[Reference]
     is_constant: bool
-    _run: Callable[[Mapping[str, Any], Meter], Any]
+    reference: Reference | None = None
+    _run: Callable[[Mapping[str, Any], Meter], Any] = field(kw_only=True)
 
     def evaluate(self, names: Mapping[str, Any], *, should_stop: Callable[[], bool] | None = None) -> Any:
         """The expression's value, as plain JSON.
@@ -123,7 +125,8 @@ def _plain_reference(source: str, tokens: Sequence[Token]) -> Expression | None:
         meter.visit(len(keys) + 1)
         return read(names, root, keys)
 
-    return Expression(source=source, reads=frozenset({reference(root, keys)}), is_constant=False, _run=run)
+    named = reference(root, keys)
+    return Expression(source=source, reads=frozenset({named}), is_constant=False, reference=named, _run=run)
 
 
 def _path(tokens: Sequence[Token]) -> tuple[str, tuple[str | int, ...]] | None:

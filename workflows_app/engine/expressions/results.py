@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import partial
 from typing import Any
 
 from workflows_app.engine.errors import ExpressionError, ExpressionLimit
@@ -69,10 +70,13 @@ def _key(key: Any, meter: Meter) -> str:
     return _text(key, meter)
 
 
+_dumps = partial(json.dumps, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
 def as_text(value: Any, meter: Meter) -> str:
     """How a JSON value stands inside a template's text.
 
-    Strings as they are, null as nothing, everything else as its JSON text (``true``, ``1.0``, ``{"a":1}``).
+    Strings as they are, null as nothing, everything else as JSON with sorted keys (``true``, ``1.0``, ``{"a":1}``).
 
     >>> [as_text(value, Meter()) for value in ("a", None, True, 1.0, {"k": [1]})]
     ['a', '', 'true', '1.0', '{"k":[1]}']
@@ -80,7 +84,7 @@ def as_text(value: Any, meter: Meter) -> str:
     if value is None:
         return ""
     try:
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        text = value if isinstance(value, str) else _dumps(value)
     except (RecursionError, TypeError, ValueError) as fault:
         raise ExpressionError(f"The value has no JSON text: {fault}.") from None
     meter.produce(len(text))

@@ -48,6 +48,29 @@ class Value:
         """
         return _fill(self._tree, names, Meter(should_stop))
 
+    def holes(self) -> tuple[Any, tuple[Hole, ...]] | None:
+        """The value with null in the places of its references, and these places.
+
+        Returns:
+            ``None`` if it is more than references below named keys: then it has to be evaluated.
+
+        >>> compile_value({"to": "${ input.to }", "n": 1}).holes()
+        ({'to': None, 'n': 1}, (Hole(at=('to',), reference=Reference(root='input', name=None, path=('to',))),))
+        """
+        found: list[Hole] = []
+        try:
+            return _hollow(self._tree, (), found), tuple(found)
+        except _NoHole:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """A place in a value that is filled with what a plain reference names."""
+
+    at: tuple[str, ...]
+    reference: Reference
+
 
 def compile_value(value: Any) -> Value:
     """Compile a JSON value.
@@ -118,6 +141,37 @@ class _Compiler:
             raise ExpressionLimit(f"The value holds more than {MAX_TEMPLATE_EXPRESSIONS:,} expressions.")
         self.found.append(compile_expression(source))
         return self.found[-1]
+
+
+class _NoHole(Exception):
+    """An expression stands where no hole can be."""
+
+
+def _hollow(tree: Any, at: tuple[str, ...], found: list[Hole]) -> Any:
+    if isinstance(tree, dict):
+        return {key: _hollow(child, (*at, key), found) for key, child in tree.items()}
+    if isinstance(tree, Expression) and not tree.is_constant:
+        if tree.reference is None or not at:
+            raise _NoHole
+        found.append(Hole(at, tree.reference))
+        return None
+    if isinstance(tree, (list, Expression, Template)):
+        # A list may hold constants only.
+        value = _fill(tree, {}, Meter(None)) if _is_constant(tree) else None
+        if value is None:
+            raise _NoHole
+        return value
+    return tree
+
+
+def _is_constant(tree: Any) -> bool:
+    if isinstance(tree, list):
+        return all(_is_constant(child) for child in tree)
+    if isinstance(tree, dict):
+        return all(_is_constant(child) for child in tree.values())
+    if isinstance(tree, Template):
+        return False
+    return tree.is_constant if isinstance(tree, Expression) else True
 
 
 def _fill(tree: Any, names: Mapping[str, Any], meter: Meter) -> Any:

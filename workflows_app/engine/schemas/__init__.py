@@ -22,6 +22,9 @@ from workflows_app.engine.values import join_path
 MAX_PROBLEMS = 50
 """How many faults one validation lists before it says that there are more."""
 
+KEPT_VALIDATORS = 512
+_kept: dict[int, tuple[Any, Any]] = {}
+
 __all__ = ["ANYTHING", "Failure", "check_schema", "explain", "validate"]
 
 
@@ -66,11 +69,24 @@ def explain(value: Any, schema: Mapping[str, Any] | bool, *, partial: bool = Fal
     Raises:
         SchemaLimit: the validation exceeds its budget or the schema recurses without end.
     """
-    if isinstance(schema, Mapping) and "$schema" in schema:
-        schema = {key: part for key, part in schema.items() if key != "$schema"}
+    validator = _validator(schema)
     with budget(value, partial=partial):
-        validator = SafeValidator(schema, registry=Registry())
         try:
             yield from failures(validator.iter_errors(value))
         except RecursionError:
             raise SchemaLimit("the schema or the value recurses too deeply") from None
+
+
+def _validator(schema: Mapping[str, Any] | bool) -> Any:
+    """Make a schema's validator, or take the one made for this very object: activities check theirs at every step."""
+    kept = _kept.get(id(schema))
+    if kept is not None and kept[0] is schema:
+        return kept[1]
+    plain: Any = schema
+    if isinstance(schema, Mapping) and "$schema" in schema:
+        plain = {key: part for key, part in schema.items() if key != "$schema"}
+    validator = SafeValidator(plain, registry=Registry())
+    if len(_kept) >= KEPT_VALIDATORS:
+        _kept.clear()
+    _kept[id(schema)] = (schema, validator)
+    return validator

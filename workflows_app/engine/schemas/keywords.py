@@ -47,14 +47,19 @@ ANYTHING: Final = _Anything()
 
 
 class _Budget:
-    __slots__ = ("left", "partial")
+    __slots__ = ("_value", "left", "partial")
 
-    def __init__(self, units: int, partial: bool) -> None:
-        self.left = units
+    def __init__(self, value: Any, partial: bool) -> None:
+        self.left = BUDGET
         self.partial = partial
+        self._value: list[Any] | None = [value]
 
     def spend(self, units: int) -> None:
         self.left -= units
+        if self.left < 0 and self._value is not None:
+            # Counting a large value costs more than most validations of it.
+            self.left += BUDGET_PER_VALUE * sum(1 for _ in _parts(self._value[0]))
+            self._value = None
         if self.left < 0:
             raise SchemaLimit("the validation needs more work than its budget allows; simplify the schema")
 
@@ -66,7 +71,7 @@ _current: ContextVar[_Budget | None] = ContextVar("schema_budget", default=None)
 def budget(value: Any, *, partial: bool = False) -> Iterator[None]:
     """Give the validation of ``value`` a fresh budget; ``partial`` says that the value may hold ``ANYTHING``."""
     before = _current.get()
-    _current.set(_Budget(BUDGET + BUDGET_PER_VALUE * sum(1 for _ in _parts(value)), partial))
+    _current.set(_Budget(value, partial))
     try:
         yield
     finally:

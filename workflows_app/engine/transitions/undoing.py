@@ -9,7 +9,7 @@ from workflows_app.engine import compensation
 from workflows_app.engine.commands import Dispatch
 from workflows_app.engine.errors import OrchestratorError
 from workflows_app.engine.events import EventType
-from workflows_app.engine.node import DEFAULT_QUEUE, LONG_AFTER, LONG_QUEUE, Node
+from workflows_app.engine.node import Node
 from workflows_app.engine.transitions.slice import Draft, error_of
 
 
@@ -50,9 +50,7 @@ def _start(draft: Draft, node: Node) -> bool:
 
 
 def dispatch(node: Node, generation: int) -> Dispatch:
-    long = node.undo_timeout > LONG_AFTER
-    queue = node.step.queue or (LONG_QUEUE if long else DEFAULT_QUEUE)
-    return Dispatch(step=node.path, generation=generation, queue=queue, timeout=node.undo_timeout)
+    return Dispatch(step=node.path, generation=generation, queue=node.undo_queue, timeout=node.undo_timeout)
 
 
 def succeeded(draft: Draft, node: Node, output: Any) -> None:

@@ -202,7 +202,7 @@ UNAVAILABLE = [
     (activity(writes=["a"]), "writes"),
     (activity(idempotency_key="a"), "idempotency_key"),
     (activity(cache={"ttl": "1s"}), "cache"),
-    (activity(batch=False), "batch"),
+    ({"id": "s", "set": {"v": 1}, "batch": False}, "batch"),
     ({"id": "s", "set": {"v": 1}, "retry": {}}, "retry"),
     ({"id": "s", "set": {"v": 1}, "compensate": {"activity": "a"}}, "compensate"),
     ({"id": "s", "wait": {"for": "1s"}, "queue": "q"}, "queue"),

@@ -190,7 +190,11 @@ STEP_KEYS: Schema = {
         },
         required=("ttl",),
     ),
-    "batch": {"type": ["boolean", "object", "integer"], "description": "Whether attempts may be claimed in chunks."},
+    "batch": {
+        "type": "boolean",
+        "default": True,
+        "description": "Whether the step may share a message: after a light step, or in a chunk of parallel ones.",
+    },
     "disabled": {"type": "boolean", "default": False, "description": "A disabled step is skipped."},
     "notes": {"type": ["string", "array", "object"], "description": "Remarks for people."},
     "ui": ref("ui"),

@@ -1,0 +1,138 @@
+"""Plain steps: what follows from their success can be decided in the database, without loading a slice.
+
+``after`` looks only at the graph. What only the stored state knows (a cancel, a join that is now complete) is checked
+by ``wf_advance``, which refuses, and then ``transitions.decide`` is asked. Both give the same answer where both apply.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from workflows_app.engine.definition.model import Join
+from workflows_app.engine.graph import Graph
+from workflows_app.engine.node import Node, NodeKind
+
+KNOWN_AHEAD = frozenset({"input", "instance", "steps"})
+"""Names whose values cannot change any more when a step is entered; ``vars`` can, and ``now`` is not known yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plain:
+    """What may follow from a plain step's success.
+
+    Args:
+        around: paths of the containers around the step, inner before outer.
+        parent: the innermost of them.
+        block: where the step closes its branch with its own output, the parallel block around that branch.
+        joins: successors that wait for other steps too; ``join_needs``: for how many each waits in all.
+        next: the successor that waits for this step alone.
+        last: whether everything else on the outermost list leads to this step: its success may end the instance.
+    """
+
+    around: list[str]
+    parent: str | None
+    block: str | None
+    joins: list[str]
+    join_needs: list[int]
+    next: Node | None
+    last: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Splice:
+    """Parameters that are made of the output before them: the database can put them together from what it has.
+
+    Args:
+        frame: the parameters with null in the places to fill.
+        parts: the path of each place in ``frame``, and the path in the output of what fills it.
+    """
+
+    frame: Any
+    parts: list[tuple[list[str], list[str]]]
+
+
+def splice(node: Node, before: str) -> Splice | None:
+    """Say how a step's parameters are put together from the output of the step before it.
+
+    Returns:
+        ``None`` if they read anything else, or do more than name parts of it.
+    """
+    hollow = node.value.holes()
+    if hollow is None or not hollow[1]:
+        return None
+    frame, holes = hollow
+    for hole in holes:
+        named = hole.reference
+        if named.root != "steps" or named.name != before or named.path[:1] != ("output",):
+            return None
+        # Numbers mean one thing in a list and another in an object; only names mean the same everywhere.
+        if not all(isinstance(key, str) and key.isidentifier() for key in named.path):
+            return None
+    return Splice(
+        frame=frame,
+        parts=[(list(hole.at), [str(key) for key in hole.reference.path[1:]]) for hole in holes],
+    )
+
+
+def after(graph: Graph, path: str) -> Plain | None:
+    """Say what may follow from the success of a step.
+
+    Args:
+        graph: the graph of the instance's version.
+        path: an activity step.
+
+    Returns:
+        ``None`` if only the engine can say.
+    """
+    node = graph[path]
+    if node.kind is not NodeKind.ACTIVITY or node.step.deadline is not None:
+        return None
+    successors = [graph[p] for p in node.successors]
+    alone = [s for s in successors if len(s.needs) == 1]
+    joins = [s for s in successors if len(s.needs) > 1]
+    if len(alone) > 1 or not all(_may_begin(s) for s in alone):
+        return None
+    if any(s.join is not Join.ALL for s in successors):
+        return None
+    around = tuple(graph.ancestors(path))
+    if any(c.racer for c in around):
+        return None
+    return Plain(
+        around=[c.path for c in around],
+        parent=node.parent,
+        block=_closed_block(graph, node),
+        joins=[s.path for s in joins],
+        join_needs=[len(s.needs) for s in joins],
+        next=alone[0] if alone else None,
+        last=node.parent is None and _sole_end(graph, graph.roots, path) and _known_ahead(graph.output),
+    )
+
+
+def _may_begin(node: Node) -> bool:
+    """Whether entering the node does nothing but send it to a worker, with values that are known ahead."""
+    written = node.step
+    return (
+        node.kind is NodeKind.ACTIVITY
+        and written.when is None
+        and not written.disabled
+        and written.deadline is None
+        and _known_ahead(node.value)
+    )
+
+
+def _known_ahead(value: Any) -> bool:
+    return all(reference.root in KNOWN_AHEAD for reference in value.reads)
+
+
+def _closed_block(graph: Graph, node: Node) -> str | None:
+    if node.parent is None or node.successors:
+        return None
+    branch = graph[node.parent]
+    if branch.kind is not NodeKind.BRANCH or branch.children[-1] != node.path:
+        return None
+    return branch.parent if _sole_end(graph, branch.children, node.path) else None
+
+
+def _sole_end(graph: Graph, paths: tuple[str, ...], path: str) -> bool:
+    return [p for p in paths if not graph[p].successors] == [path]

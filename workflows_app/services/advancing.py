@@ -1,0 +1,125 @@
+"""Advancing: the hot path. A step's success and what plainly follows from it, in one statement of the database."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+
+from workflows_app.engine import plain, values
+from workflows_app.engine.errors import OrchestratorError
+from workflows_app.engine.node import Node
+from workflows_app.engine.plain import Plain, Splice
+from workflows_app.engine.states import Role
+from workflows_app.models import numbers
+from workflows_app.services import claims, graphs
+from workflows_app.services.claims import Claim, Onward
+
+STATEMENT = f"SELECT wf_advance({', '.join(['%s'] * 18)})"
+
+
+SPLICED_FROM = 4_000
+"""Outputs of so many bytes and more are handed to the next step by the database, if they can be."""
+
+
+class NotPlain(Exception):
+    """Only the engine can decide what follows; nothing was changed."""
+
+
+@lru_cache(maxsize=65536)
+def _after(version_id: int, path: str) -> tuple[Plain | None, Splice | None]:
+    graph = graphs.of_version(version_id)
+    follow = plain.after(graph, path)
+    return follow, plain.splice(follow.next, path) if follow and follow.next else None
+
+
+def advance(claim: Claim, output: str, onward: Onward) -> None:
+    """Record that an attempt succeeded and begin what follows, without loading a slice.
+
+    Args:
+        claim: the attempt.
+        output: JSON text of its output, from ``values.encode``.
+        onward: gets the step that was begun or claimed with it as ``next``.
+
+    Raises:
+        NotPlain: nothing was changed.
+    """
+    follow, splice = _after(claim.version_id, claim.path) if claim.role is Role.ACTION else (None, None)
+    if follow is None:
+        raise NotPlain
+    claim.known.completed(claim.path, output, claim.number)
+    begun = follow.next
+    if begun is not None and not onward.begins(claim, begun.path, queue=begun.queue, timeout=begun.timeout):
+        raise NotPlain
+    if len(output) < SPLICED_FROM:
+        splice = None
+    try:
+        parameters = claim.known.evaluate(begun.value) if begun is not None else None
+        text = _encode(splice.frame if splice else parameters)
+        result = _encode(claim.known.evaluate(claim.graph.output)) if follow.last else None
+    except OrchestratorError as problem:
+        raise NotPlain from problem
+    if splice and len(text) + len(splice.parts) * len(output) > settings.ORCHESTRATOR_MAX_OUTPUT_BYTES:
+        raise NotPlain
+    mate = onward.take_mate() if begun is None else None
+    row = None
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                STATEMENT,
+                [
+                    claim.instance_id,
+                    claim.path,
+                    claim.number,
+                    f'{{"attempt_state":"succeeded","output":{output}}}',
+                    claim.worker,
+                    settings.ORCHESTRATOR_LEASE_SECONDS,
+                    follow.around,
+                    follow.parent,
+                    follow.block,
+                    follow.joins,
+                    follow.join_needs,
+                    begun.path if begun else None,
+                    f'{{"generation":1,"queue":{json.dumps(begun.queue)},"input":{text}}}' if begun else None,
+                    values.encode(splice.parts, limit_bytes=len(output) + 10_000, what="parts") if splice else None,
+                    begun.timeout if begun else None,
+                    f'{{"output":{result}}}' if follow.last else None,
+                    *(mate or (None, None)),
+                ],
+            )
+            row = cursor.fetchone()[0]
+    finally:
+        if row is None and mate is not None:
+            onward.mates.appendleft(mate)
+    if row is None:
+        raise NotPlain
+    if begun is not None:
+        onward.next = _begun(claim, begun, parameters if splice else numbers.as_stored(text))
+    elif mate is not None and (claimed := numbers.loads(row)):
+        columns = [claimed[name] for name in claims.COLUMNS]
+        onward.next = claims.of_row(claim.instance_id, mate[0], claim.worker, columns, claim.known)
+
+
+def _encode(value: Any) -> str:
+    return values.encode(value, limit_bytes=settings.ORCHESTRATOR_MAX_OUTPUT_BYTES, what="the value")
+
+
+def _begun(claim: Claim, node: Node, parameters: Any) -> Claim:
+    return Claim(
+        instance_id=claim.instance_id,
+        path=node.path,
+        number=1,
+        role=Role.ACTION,
+        version_id=claim.version_id,
+        workflow=claim.workflow,
+        version=claim.version,
+        correlation_id=claim.correlation_id,
+        activity=claim.graph.resolve(node.activity),
+        parameters={} if parameters is None else parameters,
+        timeout=node.timeout,
+        worker=claim.worker,
+        known=claim.known,
+    )

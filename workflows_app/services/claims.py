@@ -1,0 +1,167 @@
+"""Claims: a step in the hands of one worker, what the worker knows of the instance, and what it does next itself."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection
+
+from workflows_app.engine.commands import Dispatch
+from workflows_app.engine.graph import Graph
+from workflows_app.engine.node import LONG_AFTER, Node
+from workflows_app.engine.states import Role
+from workflows_app.models import numbers
+from workflows_app.services import graphs
+from workflows_app.services.known_values import KnownValues
+
+COLUMNS = ("version_id", "workflow", "version", "correlation_id", "number", "role", "input", "timeout")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A claimed step: what to perform, and the fencing token (instance, path, number) under which to report."""
+
+    instance_id: UUID
+    path: str
+    number: int
+    role: Role
+    version_id: int
+    workflow: str
+    version: str
+    correlation_id: str
+    activity: str
+    parameters: Any
+    timeout: float
+    worker: str
+    known: KnownValues
+
+    @property
+    def idempotency_key(self) -> str:
+        """The key of every attempt of this step: instance, path, rerun number; an undo has its own."""
+        key = f"{self.instance_id}:{self.path}:0"
+        return f"{key}:undo" if self.role is Role.COMPENSATION else key
+
+    @property
+    def graph(self) -> Graph:
+        """The graph of the instance's version."""
+        return graphs.of_version(self.version_id)
+
+    @property
+    def queue(self) -> str:
+        """The queue that carried the step."""
+        node = self.graph[self.path]
+        return node.undo_queue if self.role is Role.COMPENSATION else node.queue
+
+
+class Onward:
+    """What a worker does itself about what follows from its step; by default nothing, everything is sent.
+
+    Args:
+        goes_on: whether the worker has time for another step.
+        mates: (path, generation) of the steps that came with the same message and are not claimed yet.
+        carries_on: whether the worker's own message sends exactly these dispatches when it is done.
+
+    After a report ``next`` is the step that the worker has claimed with it, and ``carried`` says that the worker's
+    message has to carry on.
+    """
+
+    def __init__(
+        self,
+        *,
+        goes_on: Callable[[], bool] = lambda: False,
+        mates: Iterable[tuple[str, int]] = (),
+        carries_on: Callable[[Sequence[Dispatch]], bool] = lambda dispatches: False,
+    ) -> None:
+        self.goes_on = goes_on
+        self.mates = deque(mates)
+        self.carries_on = carries_on
+        self.next: Claim | None = None
+        self.carried = False
+
+    def begins(self, claim: Claim, path: str, *, queue: str, timeout: float) -> bool:
+        """Whether the worker begins a step itself that follows from ``claim``: a light one of the same queue."""
+        light = max(timeout, claim.timeout) <= LONG_AFTER
+        share = light and queue == claim.queue and claim.graph[path].step.batch and claim.graph[claim.path].step.batch
+        return share and self.goes_on()
+
+    def take_mate(self) -> tuple[str, int] | None:
+        """Take the next step that came with the message, if there is time for it."""
+        return self.leave_mate() if self.mates and self.goes_on() else None
+
+    def leave_mate(self) -> tuple[str, int] | None:
+        """Take it without asking for time. Two threads may ask: the worker's and the one that keeps its leases."""
+        try:
+            return self.mates.popleft()
+        except IndexError:
+            return None
+
+
+def claim(
+    *, instance_id: UUID, path: str, generation: int, worker: str, known: KnownValues | None = None
+) -> Claim | None:
+    """Take a dispatched step; of any number of identical messages one succeeds.
+
+    Args:
+        generation: the dispatch generation that the message names.
+        worker: name of the claiming process, for people.
+        known: what the worker has seen of the instance already.
+
+    Returns:
+        ``None`` if there is nothing to claim: a duplicate, a stale or a made-up message.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {', '.join(COLUMNS)} FROM wf_claim(%s, %s, %s, %s, %s)",  # noqa: S608 - a constant
+            [instance_id, path, generation, worker, settings.ORCHESTRATOR_LEASE_SECONDS],
+        )
+        row = cursor.fetchone()
+    return None if row is None else of_row(instance_id, path, worker, row, known)
+
+
+def of_row(instance_id: UUID, path: str, worker: str, row: Sequence[Any], known: KnownValues | None = None) -> Claim:
+    """Make a claim of what ``wf_claim`` returned, in the order of ``COLUMNS``."""
+    version_id, workflow, version, correlation_id, number, role_name, stored, timeout = row
+    graph = graphs.of_version(version_id)
+    role = Role(role_name)
+    return Claim(
+        instance_id=instance_id,
+        path=path,
+        number=number,
+        role=role,
+        version_id=version_id,
+        workflow=workflow,
+        version=version,
+        correlation_id=correlation_id,
+        activity=graph.resolve(_activity(graph[path], role)),
+        parameters=numbers.loads(stored) if isinstance(stored, str) else stored or {},
+        timeout=timeout,
+        worker=worker,
+        known=known or KnownValues(instance_id, workflow, version),
+    )
+
+
+def _activity(node: Node, role: Role) -> str:
+    if role is Role.COMPENSATION:
+        return node.step.compensate.activity if node.step.compensate else ""
+    return node.activity
+
+
+def renew(*, instance_id: UUID, path: str, number: int) -> bool | None:
+    """Extend the lease of a running attempt.
+
+    Returns:
+        Whether the attempt was told to stop; ``None`` if it is not running any more, so that its process should
+        abandon it.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT stop_requested FROM wf_renew(%s, %s, %s, %s)",
+            [instance_id, path, number, settings.ORCHESTRATOR_LEASE_SECONDS],
+        )
+        row = cursor.fetchone()
+    return None if row is None else bool(row[0])

@@ -1,0 +1,134 @@
+-- The hot path: a running attempt succeeded, and what follows from it is plain. One statement, one commit. It decides
+-- as the engine's transitions do (a property test holds both to the same rows and events), and only what they would
+-- decide without looking further; everything else returns no row, nothing is changed, and the engine is asked.
+--
+-- p_done, p_begun, p_ended: the data of the events to come; the outputs and the input are taken from them, since a
+--     large value costs more to take apart than to keep.
+-- p_around: the containers around the step; none may be stopping.
+-- p_parent: the innermost of them, which counts its open steps; p_block: where it is a branch that this step closes
+--     with its output, the parallel block around it.
+-- p_joins, p_needs: successors that wait for other steps too, and for how many in all; none may become ready.
+-- p_next: the successor that waits for this step alone; begun here and now, by the same worker.
+-- p_parts: [[path in the input, path in the output], ...]: parts of the output that complete the input, so that a
+--     large value need not be sent and read twice.
+-- p_ended: null where the end of the instance is the engine's to decide.
+-- p_mate, p_generation: another dispatched step, claimed in the same transaction; its claim is what is returned.
+CREATE OR REPLACE FUNCTION wf_advance(p_instance uuid, p_path text, p_number int, p_done jsonb, p_worker text,
+    p_lease float, p_around text[], p_parent text, p_block text, p_joins text[], p_needs int[],
+    p_next text, p_begun jsonb, p_parts jsonb, p_timeout float, p_ended jsonb, p_mate text, p_generation int)
+RETURNS jsonb LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    i record;
+    at timestamptz;
+    actor text := 'worker:' || p_worker;
+    result jsonb := p_done->'output';
+    seq bigint;
+    head bytea;
+    closes boolean := false;
+    is_end boolean := false;
+    left_open int;
+    n int;
+    begun jsonb := p_begun;
+    part jsonb;
+    value jsonb;
+BEGIN
+    SELECT x.state, x.ending, x.sequence, x.head_hash, x.open_steps INTO i
+        FROM workflows_app_instance x WHERE x.id = p_instance FOR UPDATE;
+    IF i.state IS DISTINCT FROM 'running' OR i.ending IS NOT NULL THEN RETURN NULL; END IF;
+    PERFORM 1 FROM workflows_app_step s
+        WHERE s.instance_id = p_instance AND s.path = p_path AND s.attempt = p_number AND s.role = 'action';
+    IF NOT FOUND THEN RETURN NULL; END IF;
+    IF p_parent IS NULL THEN
+        is_end := i.open_steps = 1;
+        IF is_end AND p_ended IS NULL THEN RETURN NULL; END IF;
+    ELSE
+        PERFORM 1 FROM workflows_app_step s WHERE s.instance_id = p_instance AND s.path = ANY (p_around) AND s.stopping;
+        IF FOUND THEN RETURN NULL; END IF;
+        SELECT s.open_children INTO left_open FROM workflows_app_step s
+            WHERE s.instance_id = p_instance AND s.path = p_parent AND s.state = 'waiting';
+        IF NOT FOUND THEN RETURN NULL; END IF;
+        closes := left_open = 1;
+        IF closes THEN
+            IF p_block IS NULL THEN RETURN NULL; END IF;
+            SELECT s.open_children INTO left_open FROM workflows_app_step s
+                WHERE s.instance_id = p_instance AND s.path = p_block AND s.state = 'waiting';
+            IF NOT FOUND OR left_open < 2 THEN RETURN NULL; END IF;
+        END IF;
+    END IF;
+    FOR n IN 1 .. coalesce(array_length(p_joins, 1), 0) LOOP
+        PERFORM 1 FROM workflows_app_step s WHERE s.instance_id = p_instance AND s.path = p_joins[n]
+            AND (s.state <> 'pending' OR s.needs_settled >= p_needs[n] - 1);
+        IF FOUND THEN RETURN NULL; END IF;
+    END LOOP;
+    at := wf_clock();
+    seq := i.sequence + 1;
+    IF p_parts IS NOT NULL THEN
+        FOR part IN SELECT e.value FROM jsonb_array_elements(p_parts) e LOOP
+            value := result #> ARRAY(SELECT jsonb_array_elements_text(part->1));
+            IF value IS NULL THEN RETURN NULL; END IF;
+            begun := jsonb_set(begun, '{input}' || ARRAY(SELECT jsonb_array_elements_text(part->0)), value);
+        END LOOP;
+    END IF;
+    IF p_next IS NOT NULL THEN
+        INSERT INTO workflows_app_step (instance_id, path, state, role, generation, attempt, attempts, failures, losses,
+            needs_settled, needs_completed, open_children, stopping, effect_unknown, input, started_at)
+        VALUES (p_instance, p_next, 'running', 'action', 1, 1, 1, 0, 0, 1, 1, 0, false, false,
+            nullif(begun->'input', 'null'), at)
+        ON CONFLICT ON CONSTRAINT step_path_unique DO NOTHING;
+        IF NOT FOUND THEN RETURN NULL; END IF;
+    END IF;
+    -- From here on nothing refuses any more.
+    UPDATE workflows_app_step s SET state = 'completed', attempt = NULL, losses = 0, effect_unknown = false,
+            output = nullif(result, 'null'), error = NULL, due_at = NULL, settled = seq, ended_at = at
+        WHERE s.instance_id = p_instance AND s.path = p_path;
+    UPDATE workflows_app_attempt a SET state = 'succeeded', ended_at = at
+        WHERE a.instance_id = p_instance AND a.path = p_path AND a.number = p_number;
+    head := wf_event(p_instance, i.head_hash, seq, 'step.completed', p_path, at, actor, p_done);
+    FOR n IN 1 .. coalesce(array_length(p_joins, 1), 0) LOOP
+        INSERT INTO workflows_app_step AS s (instance_id, path, state, role, generation, attempts, failures, losses,
+            needs_settled, needs_completed, open_children, stopping, effect_unknown)
+        VALUES (p_instance, p_joins[n], 'pending', 'action', 0, 0, 0, 0, 1, 1, 0, false, false)
+        ON CONFLICT ON CONSTRAINT step_path_unique DO UPDATE
+            SET needs_settled = s.needs_settled + 1, needs_completed = s.needs_completed + 1;
+    END LOOP;
+    IF p_next IS NOT NULL THEN
+        INSERT INTO workflows_app_attempt (instance_id, path, number, role, state, worker, queue, lease_expires_at,
+            timeout_at, stop_requested, started_at)
+        VALUES (p_instance, p_next, 1, 'action', 'running', p_worker, begun->>'queue', at + make_interval(secs => p_lease),
+            at + make_interval(secs => p_timeout), false, at);
+        head := wf_event(p_instance, head, seq + 1, 'step.scheduled', p_next, at, actor, begun);
+        head := wf_event(p_instance, head, seq + 2, 'step.started', p_next, at, actor,
+            jsonb_build_object('attempt', 1, 'role', 'action', 'worker', p_worker));
+        seq := seq + 2;
+    END IF;
+    IF closes THEN
+        seq := seq + 1;
+        UPDATE workflows_app_step s SET state = 'completed', open_children = 0, output = nullif(result, 'null'), error = NULL,
+                due_at = NULL, settled = seq, ended_at = at
+            WHERE s.instance_id = p_instance AND s.path = p_parent;
+        UPDATE workflows_app_step s SET open_children = s.open_children - 1
+            WHERE s.instance_id = p_instance AND s.path = p_block;
+        head := wf_event(p_instance, head, seq, 'step.completed', p_parent, at, actor,
+            p_done - 'attempt_state');
+    ELSIF p_parent IS NOT NULL THEN
+        UPDATE workflows_app_step s SET open_children = s.open_children - 1
+            WHERE s.instance_id = p_instance AND s.path = p_parent;
+    ELSIF is_end THEN
+        seq := seq + 1;
+        DELETE FROM workflows_app_timer t WHERE t.instance_id = p_instance AND t.path = '';
+        head := wf_event(p_instance, head, seq, 'instance.completed', '', at, actor, p_ended);
+    END IF;
+    UPDATE workflows_app_instance x SET
+            sequence = seq,
+            head_hash = head,
+            open_steps = CASE WHEN p_parent IS NULL THEN x.open_steps - 1 ELSE x.open_steps END,
+            state = CASE WHEN is_end THEN 'completed' ELSE x.state END,
+            output = CASE WHEN is_end THEN nullif(p_ended->'output', 'null') ELSE x.output END,
+            ended_at = CASE WHEN is_end THEN at ELSE x.ended_at END
+        WHERE x.id = p_instance;
+    IF p_mate IS NOT NULL THEN
+        RETURN coalesce((SELECT to_jsonb(c) FROM wf_claim(p_instance, p_mate, p_generation, p_worker, p_lease) c), '{}');
+    END IF;
+    RETURN '{}'::jsonb;
+END $$;
