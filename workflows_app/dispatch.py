@@ -192,8 +192,8 @@ def carries_on(request: Any, instance_id: UUID, dispatches: Sequence[Dispatch]) 
     """
     if getattr(request, "callbacks", None):
         return False
-    ahead = [*(request.chain or ())[-1:], *([request.chord] if request.chord else ())]
     try:
+        ahead = [*(request.chain or ())[-1:], *([request.chord] if request.chord else ())]
         sent = [key for signature in ahead for key in _first(signature, str(instance_id))]
         return len(sent) == len(dispatches) and set(sent) == {(d.step, d.generation) for d in dispatches}
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError):
@@ -214,7 +214,10 @@ def _first(signature: Mapping[str, Any], instance: str) -> Iterator[tuple[str, i
             for member in inside["tasks"]:
                 yield from _first(member, instance)
         case "chord":
-            yield from _first(inside["header"], instance)
+            # A list of parts, or the group that Celery makes of it when it gives the parts their ids.
+            header = inside["header"]
+            for member in header["kwargs"]["tasks"] if isinstance(header, Mapping) else header:
+                yield from _first(member, instance)
         case _:
             if signature["task"] not in (STEP_TASK, LONG_STEP_TASK) or inside["instance"] != instance:
                 raise ValueError("a message of somebody else")

@@ -10,15 +10,16 @@ from django.conf import settings
 from django.db import connection
 
 from workflows_app.engine import plain, values
+from workflows_app.engine.commands import Dispatch
 from workflows_app.engine.errors import OrchestratorError
 from workflows_app.engine.node import Node
 from workflows_app.engine.plain import Plain, Splice
 from workflows_app.engine.states import Role
 from workflows_app.models import numbers
-from workflows_app.services import claims, graphs
+from workflows_app.services import claims, decisions, graphs
 from workflows_app.services.claims import Claim, Onward
 
-STATEMENT = f"SELECT wf_advance({', '.join(['%s'] * 18)})"
+STATEMENT = f"SELECT wf_advance({', '.join(['%s'] * 20)})"
 
 
 SPLICED_FROM = 4_000
@@ -37,7 +38,7 @@ def _after(version_id: int, path: str) -> tuple[Plain | None, Splice | None]:
 
 
 def advance(claim: Claim, output: str, onward: Onward) -> None:
-    """Record that an attempt succeeded and begin what follows, without loading a slice.
+    """Record that an attempt succeeded and begin or send what follows, without loading a slice.
 
     Args:
         claim: the attempt.
@@ -52,8 +53,7 @@ def advance(claim: Claim, output: str, onward: Onward) -> None:
         raise NotPlain
     claim.known.completed(claim.path, output, claim.number)
     begun = follow.next
-    if begun is not None and not onward.begins(claim, begun.path, queue=begun.queue, timeout=begun.timeout):
-        raise NotPlain
+    begins = begun is not None and onward.begins(claim, begun.path, queue=begun.queue, timeout=begun.timeout)
     if len(output) < SPLICED_FROM:
         splice = None
     try:
@@ -64,7 +64,7 @@ def advance(claim: Claim, output: str, onward: Onward) -> None:
         raise NotPlain from problem
     if splice and len(text) + len(splice.parts) * len(output) > settings.ORCHESTRATOR_MAX_OUTPUT_BYTES:
         raise NotPlain
-    mate = onward.take_mate() if begun is None else None
+    mate = None if begins else onward.take_mate()
     row = None
     try:
         with connection.cursor() as cursor:
@@ -83,9 +83,11 @@ def advance(claim: Claim, output: str, onward: Onward) -> None:
                     follow.joins,
                     follow.join_needs,
                     begun.path if begun else None,
+                    begins,
                     f'{{"generation":1,"queue":{json.dumps(begun.queue)},"input":{text}}}' if begun else None,
                     values.encode(splice.parts, limit_bytes=len(output) + 10_000, what="parts") if splice else None,
                     begun.timeout if begun else None,
+                    settings.ORCHESTRATOR_WINDOW,
                     f'{{"output":{result}}}' if follow.last else None,
                     *(mate or (None, None)),
                 ],
@@ -96,11 +98,16 @@ def advance(claim: Claim, output: str, onward: Onward) -> None:
             onward.mates.appendleft(mate)
     if row is None:
         raise NotPlain
-    if begun is not None:
+    answer = numbers.loads(row)
+    if begun is not None and begins:
         onward.next = _begun(claim, begun, parameters if splice else numbers.as_stored(text))
-    elif mate is not None and (claimed := numbers.loads(row)):
-        columns = [claimed[name] for name in claims.COLUMNS]
+    elif mate is not None and answer["mate"]:
+        columns = [answer["mate"][name] for name in claims.COLUMNS]
         onward.next = claims.of_row(claim.instance_id, mate[0], claim.worker, columns, claim.known)
+    if begun is not None and answer["published"]:
+        sent = [Dispatch(step=begun.path, generation=1, queue=begun.queue, timeout=begun.timeout)]
+        onward.carried = onward.carries_on(sent)
+        decisions.publish(claim.instance_id, claim.graph, [] if onward.carried else sent)
 
 
 def _encode(value: Any) -> str:

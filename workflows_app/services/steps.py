@@ -149,7 +149,7 @@ def _report(claim: Claim, outcome: Outcome, onward: Onward, output: str | None) 
         except NotPlain:
             pass
         else:
-            failpoints.hit("step.advanced")
+            _pass_failpoint(onward)
             return True
 
     def take_over(dispatches: list[Dispatch]) -> list[Dispatch]:
@@ -178,8 +178,13 @@ def _report(claim: Claim, outcome: Outcome, onward: Onward, output: str | None) 
         )
     except StaleOccurrence:
         return False
+    _pass_failpoint(onward)
+    return True
+
+
+def _pass_failpoint(onward: Onward) -> None:
+    """Name the moment after the commit; where messages were published, ``dispatch`` has named it before."""
     if onward.next is not None:
         failpoints.hit("step.advanced")
     elif onward.carried:
         failpoints.hit("step.committed")
-    return True

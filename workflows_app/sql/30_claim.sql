@@ -33,9 +33,8 @@ BEGIN
             timeout_at, stop_requested, started_at)
         VALUES (p_instance, p_path, s.attempt, s.role, 'running', p_worker, d.queue,
             at + make_interval(secs => p_lease), at + make_interval(secs => d.timeout), false, at);
-    head := wf_append(p_instance, i.head_hash, jsonb_build_array(jsonb_build_object(
-        'sequence', i.sequence + 1, 'type', 'step.started', 'step', p_path, 'at', at, 'actor', 'worker:' || p_worker,
-        'data', jsonb_build_object('attempt', s.attempt, 'role', s.role, 'worker', p_worker))));
+    head := wf_event(p_instance, i.head_hash, i.sequence + 1, 'step.started', p_path, at, 'worker:' || p_worker,
+        jsonb_build_object('attempt', s.attempt, 'role', s.role, 'worker', p_worker));
     UPDATE workflows_app_instance x SET sequence = i.sequence + 1, head_hash = head WHERE x.id = p_instance;
     -- Progress of the queue, at most once a second and never waiting for another session's update of it.
     IF d.published_at IS NOT NULL THEN

@@ -8,14 +8,17 @@
 -- p_parent: the innermost of them, which counts its open steps; p_block: where it is a branch that this step closes
 --     with its output, the parallel block around it.
 -- p_joins, p_needs: successors that wait for other steps too, and for how many in all; none may become ready.
--- p_next: the successor that waits for this step alone; begun here and now, by the same worker.
+-- p_next: the successor that waits for this step alone; p_begins: begun here and now by the same worker, otherwise
+--     dispatched, and published if its queue has fewer than p_window messages out.
 -- p_parts: [[path in the input, path in the output], ...]: parts of the output that complete the input, so that a
 --     large value need not be sent and read twice.
 -- p_ended: null where the end of the instance is the engine's to decide.
--- p_mate, p_generation: another dispatched step, claimed in the same transaction; its claim is what is returned.
+-- p_mate, p_generation: another dispatched step, claimed in the same transaction.
+-- Returns {published: whether the dispatch of p_next may be published once this is committed, mate: the claim}.
 CREATE OR REPLACE FUNCTION wf_advance(p_instance uuid, p_path text, p_number int, p_done jsonb, p_worker text,
     p_lease float, p_around text[], p_parent text, p_block text, p_joins text[], p_needs int[],
-    p_next text, p_begun jsonb, p_parts jsonb, p_timeout float, p_ended jsonb, p_mate text, p_generation int)
+    p_next text, p_begins boolean, p_begun jsonb, p_parts jsonb, p_timeout float, p_window int, p_ended jsonb,
+    p_mate text, p_generation int)
 RETURNS jsonb LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -32,6 +35,7 @@ DECLARE
     begun jsonb := p_begun;
     part jsonb;
     value jsonb;
+    published boolean := false;
 BEGIN
     SELECT x.state, x.ending, x.sequence, x.head_hash, x.open_steps INTO i
         FROM workflows_app_instance x WHERE x.id = p_instance FOR UPDATE;
@@ -73,8 +77,9 @@ BEGIN
     IF p_next IS NOT NULL THEN
         INSERT INTO workflows_app_step (instance_id, path, state, role, generation, attempt, attempts, failures, losses,
             needs_settled, needs_completed, open_children, stopping, effect_unknown, input, started_at)
-        VALUES (p_instance, p_next, 'running', 'action', 1, 1, 1, 0, 0, 1, 1, 0, false, false,
-            nullif(begun->'input', 'null'), at)
+        VALUES (p_instance, p_next, CASE WHEN p_begins THEN 'running' ELSE 'scheduled' END, 'action', 1,
+            CASE WHEN p_begins THEN 1 END, p_begins::int, 0, 0, 1, 1, 0, false, false,
+            nullif(begun->'input', 'null'), CASE WHEN p_begins THEN at END)
         ON CONFLICT ON CONSTRAINT step_path_unique DO NOTHING;
         IF NOT FOUND THEN RETURN NULL; END IF;
     END IF;
@@ -93,14 +98,24 @@ BEGIN
             SET needs_settled = s.needs_settled + 1, needs_completed = s.needs_completed + 1;
     END LOOP;
     IF p_next IS NOT NULL THEN
-        INSERT INTO workflows_app_attempt (instance_id, path, number, role, state, worker, queue, lease_expires_at,
-            timeout_at, stop_requested, started_at)
-        VALUES (p_instance, p_next, 1, 'action', 'running', p_worker, begun->>'queue', at + make_interval(secs => p_lease),
-            at + make_interval(secs => p_timeout), false, at);
-        head := wf_event(p_instance, head, seq + 1, 'step.scheduled', p_next, at, actor, begun);
-        head := wf_event(p_instance, head, seq + 2, 'step.started', p_next, at, actor,
-            jsonb_build_object('attempt', 1, 'role', 'action', 'worker', p_worker));
-        seq := seq + 2;
+        seq := seq + 1;
+        head := wf_event(p_instance, head, seq, 'step.scheduled', p_next, at, actor, begun);
+        IF p_begins THEN
+            INSERT INTO workflows_app_attempt (instance_id, path, number, role, state, worker, queue, lease_expires_at,
+                timeout_at, stop_requested, started_at)
+            VALUES (p_instance, p_next, 1, 'action', 'running', p_worker, begun->>'queue',
+                at + make_interval(secs => p_lease), at + make_interval(secs => p_timeout), false, at);
+            seq := seq + 1;
+            head := wf_event(p_instance, head, seq, 'step.started', p_next, at, actor,
+                jsonb_build_object('attempt', 1, 'role', 'action', 'worker', p_worker));
+        ELSE
+            published := p_window > (SELECT count(*) FROM (SELECT 1 FROM workflows_app_dispatch d
+                WHERE d.queue = begun->>'queue' AND d.published_at IS NOT NULL LIMIT p_window) x);
+            INSERT INTO workflows_app_dispatch
+                (instance_id, path, generation, queue, timeout, created_at, published_at, publications)
+            VALUES (p_instance, p_next, 1, begun->>'queue', p_timeout, at, CASE WHEN published THEN at END,
+                published::int);
+        END IF;
     END IF;
     IF closes THEN
         seq := seq + 1;
@@ -128,7 +143,8 @@ BEGIN
             ended_at = CASE WHEN is_end THEN at ELSE x.ended_at END
         WHERE x.id = p_instance;
     IF p_mate IS NOT NULL THEN
-        RETURN coalesce((SELECT to_jsonb(c) FROM wf_claim(p_instance, p_mate, p_generation, p_worker, p_lease) c), '{}');
+        RETURN jsonb_build_object('published', published, 'mate',
+            (SELECT to_jsonb(c) FROM wf_claim(p_instance, p_mate, p_generation, p_worker, p_lease) c));
     END IF;
-    RETURN '{}'::jsonb;
+    RETURN jsonb_build_object('published', published);
 END $$;

@@ -101,8 +101,8 @@ BEGIN
         WITH wanted AS (
             SELECT r.*, row_number() OVER (PARTITION BY r.queue) AS place
             FROM jsonb_to_recordset(p->'dispatches') AS r(path text, generation int, queue text, timeout float)
-        ), room AS (
-            -- A start queues up behind what is held back; the next step of a workflow under way need not.
+        ), room AS MATERIALIZED (
+            -- Counted once, not for each row. A start queues up behind what is held back; the next step of a workflow under way need not.
             SELECT q.queue, CASE WHEN i ? 'started_at' AND EXISTS (SELECT 1 FROM workflows_app_dispatch h
                 WHERE h.queue = q.queue AND h.published_at IS NULL) THEN 0 ELSE p_window END - (SELECT count(*) FROM (SELECT 1 FROM workflows_app_dispatch d
                 WHERE d.queue = q.queue AND d.published_at IS NOT NULL LIMIT p_window) x) AS places

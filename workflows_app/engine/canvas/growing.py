@@ -40,7 +40,7 @@ class _Growth:
         self.steps = len(frontier)
         self.full = False
         # What a region that is one chain weighs; any other is weighed as a whole each time.
-        self.chain_bytes = sizes.chain(sent(frontier[0])) if len(frontier) == 1 else None
+        self.chain_bytes = sizes.message(sent(frontier[0])) if len(frontier) == 1 else None
 
     def run(self) -> None:
         """Look at every end once; a join is looked at when the last step that it waits for has been."""

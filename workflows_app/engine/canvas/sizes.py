@@ -12,14 +12,16 @@ from dataclasses import dataclass
 
 from workflows_app.engine.canvas.plans import Chain, Chord, Group, Plan, Task
 
-MESSAGE = 1000
-"""Headers, properties and the frame of the body of one message, without the names of its step and queue."""
-LINK = 345
-"""The signature of one step that waits for its turn, without the names of its step and queue."""
-FRAME = 260
+MESSAGE = 940
+"""Headers, properties and the frame of the body of one message, without what it names."""
+LINK = 210
+"""The signature of one step that waits for its turn, without what it names."""
+FRAME = 170
 """What a chain, a group or a chord adds to the signatures inside it."""
-PLACE = 240
-"""What being a member of a group, or the body of a chord, adds to a signature: ids of the group and of the parents."""
+IDS = 275
+"""The ids that Celery writes into each signature of a group or chord when it sends the group or the chord's header."""
+KEY = 16
+"""The key under which a signature, or a list of them, is attached to another."""
 MATE = 9
 """A further member of a chunk, without its path and the digits of its generation."""
 
@@ -44,10 +46,10 @@ def weigh(plan: Plan) -> Weight:
 
     >>> a, b = (Task(step=step, generation=1, queue="default") for step in ("a", "b"))
     >>> weigh(a).together, weigh(Group(members=(a, b))).together, weigh(Chain(links=(a, b))).largest
-    (1017, 2034, 1371)
+    (958, 1916, 1179)
     """
     messages: dict[str, int] = {}
-    together = max(_bursts(plan, 0, 0, messages))
+    together = max(_bursts(plan, 0, 0, False, messages))
     return Weight(together=together, largest=max(messages.values()), messages=messages)
 
 
@@ -56,38 +58,35 @@ def size(plan: Plan) -> int:
     return weigh(plan).together
 
 
-def chain(task: Task) -> int:
-    """Return the size of a chain that begins with a task and has no further link yet."""
-    return MESSAGE + 2 * _own(task) + PLACE
+def message(task: Task) -> int:
+    """Return the bytes of a message that carries nothing further."""
+    return MESSAGE + 2 * _named(task)
 
 
 def link(task: Task) -> int:
-    """Return what one more link adds to the size of a chain of tasks."""
-    return signature(task) + 2
+    """Return the bytes that one more link adds to a chain of tasks."""
+    return _signature(task, False) + 2
 
 
-def signature(plan: Plan) -> int:
-    """Return the bytes of a plan that waits for its turn inside a message.
-
-    >>> signature(Task(step="pay", generation=1, queue="default"))
-    356
-    """
+def _signature(plan: Plan, ids: bool) -> int:
+    """Bytes of a plan that waits for its turn inside a message; ``ids``: it is inside a group or a chord."""
+    own = IDS if ids else 0
     match plan:
         case Task():
-            return LINK + _own(plan)
+            return LINK + _named(plan) + own
         case Chain():
-            return FRAME + _sum(plan.links)
+            return FRAME + own + _sum(plan.links, ids)
         case Group():
-            return FRAME + _sum(plan.members) + PLACE * len(plan.members)
+            return FRAME + own + _sum(plan.members, ids)
         case Chord():
-            return 2 * FRAME + _sum((*plan.header, plan.body)) + PLACE * (len(plan.header) + 1)
+            return FRAME + own + _sum((*plan.header, plan.body), ids) + (FRAME + own if ids else 0)
 
 
-def _sum(plans: Iterable[Plan]) -> int:
-    return sum(signature(plan) + 2 for plan in plans)
+def _sum(plans: Iterable[Plan], ids: bool) -> int:
+    return sum(_signature(plan, ids) + 2 for plan in plans)
 
 
-def _own(task: Task) -> int:
+def _named(task: Task) -> int:
     """Bytes of what a message names."""
     mates = sum(MATE + len(path) + len(str(generation)) for path, generation in task.mates)
     return len(task.step) + len(task.queue) + len(str(task.generation)) + mates
@@ -106,33 +105,32 @@ def _ends(plan: Plan) -> int:
             return _ends(plan.body)
 
 
-def _bursts(plan: Plan, rest: int, after: int, messages: dict[str, int]) -> Iterator[int]:
+def _bursts(plan: Plan, rest: int, after: int, ids: bool, messages: dict[str, int]) -> Iterator[int]:
     """Yield the bytes of what is sent at once, for each moment of the plan, the first messages first.
 
     Args:
         rest: bytes of the links that follow the plan in its chain.
         after: bytes of the body of the chord around the plan.
+        ids: whether the plan is inside a group or a chord.
         messages: gets the size of each message.
     """
     match plan:
         case Task():
-            total = messages[plan.step] = MESSAGE + 2 * _own(plan) + rest + after
+            total = messages[plan.step] = message(plan) + rest + after
             yield total
         case Chain():
-            copies = after * _ends(plan.links[-1])
-            left = rest + copies + _sum(plan.links) + PLACE
-            for link in plan.links[:-1]:
-                left -= signature(link) + 2
-                yield from _bursts(link, left, 0, messages)
-            yield from _bursts(plan.links[-1], rest, after, messages)
+            left = rest + after * _ends(plan.links[-1]) + _sum(plan.links, ids)
+            for each in plan.links[:-1]:
+                left -= _signature(each, ids) + 2
+                yield from _bursts(each, left, 0, ids, messages)
+            yield from _bursts(plan.links[-1], rest, after, ids, messages)
         case Group():
             yield from _side_by_side(plan.members, rest, after, messages)
         case Chord():
-            body = signature(plan.body) + rest + after * _ends(plan.body) + PLACE
+            body = KEY + _signature(plan.body, True) + KEY + rest + after * _ends(plan.body)
             yield from _side_by_side(plan.header, 0, body, messages)
-            yield from _bursts(plan.body, rest, after, messages)
+            yield from _bursts(plan.body, rest, after, True, messages)
 
 
 def _side_by_side(members: Iterable[Plan], rest: int, after: int, messages: dict[str, int]) -> Iterator[int]:
-    moments = [list(_bursts(member, rest, after, messages)) for member in members]
-    yield sum(max(bursts) for bursts in moments)
+    yield sum(max(_bursts(member, rest, after, True, messages)) for member in members)
