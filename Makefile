@@ -13,10 +13,10 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python; d
 	&& { command -v "$$name"; break; }; done)
 ARGS ?=
 
-.PHONY: help setup up demo doctor test lint format clean distclean
+.PHONY: help setup up demo doctor test bench bench-small lint format clean distclean
 
 help: ## List these commands
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.installed ## Make the virtual environment and install the packages
 	@echo '$(VENV) is ready. Next: make up'
@@ -32,6 +32,12 @@ doctor: $(VENV)/.installed ## What is reachable, what is missing, how to mend it
 
 test: $(VENV)/.installed-dev ## Run the tests (ARGS="-k name" chooses)
 	@$(BIN)/python -m pytest $(ARGS)
+
+bench: $(VENV)/.installed-dev ## Measure against plain Celery on Redis and RabbitMQ (ARGS="--only W1,W4")
+	@$(BIN)/python -m tests.benchmarks --flatness --json var/bench/bench.json --plot var/bench/bench.svg $(ARGS)
+
+bench-small: $(VENV)/.installed-dev ## The same in a minute or two, on one broker; fails only on a gross regression
+	@$(BIN)/python -m tests.benchmarks --small --json var/bench/small.json --plot var/bench/small.svg $(ARGS)
 
 lint: $(VENV)/.installed-dev ## Check style, types and imports
 	@$(BIN)/ruff check .

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -36,6 +37,7 @@ _STRICT = (
 _DIGITS_ALIKE = bytes.maketrans(b"0123456789", b"0000000000")
 _NINETEEN = b"0" * 19
 _CONTAINERS = frozenset({dict, list, tuple})
+_PLAIN = frozenset({str, int, float, bool, type(None), *_CONTAINERS})
 
 _Link = tuple[Any, str | int] | None
 """A place as a chain (parent link, key): cheap to grow, spelled out only for a fault."""
@@ -175,19 +177,28 @@ def _written(value: Any, limit_bytes: int) -> str | None:
 
 
 def _is_small(value: Any, limit_bytes: int) -> bool:
-    """Whether a value is neither too deep nor, counted roughly, too large; parts that it shares count each time.
+    """Whether a value is made of JSON's own types, not too deep and, counted roughly, not too large.
 
-    The collector's view of containers is a fast one: what dicts, lists and tuples refer to are their keys and items.
+    Parts that a value shares count each time, and before they are looked at: what doubles at every level ends early.
+    The collector's view of containers is a fast one: items of lists and tuples, values of dicts.
     """
-    level, seen = [value], 0
+    level: list[Any] = [value]
+    seen = 0
     for _ in range(MAX_DEPTH + 1):
-        level = [each for each in level if type(each) in _CONTAINERS]
-        if not level:
+        if not _PLAIN.issuperset(map(type, level)):
+            return False
+        seen += sum(map(len, [each for each in level if type(each) is str]))
+        containers = [each for each in level if type(each) in _CONTAINERS]
+        if not containers:
             return True
-        level = gc.get_referents(*level)
-        seen += len(level) + sum(map(len, [each for each in level if type(each) is str]))
+        seen += sum(map(len, containers))
+        try:
+            seen += sum(map(len, chain.from_iterable(each for each in containers if type(each) is dict)))
+        except TypeError:  # a key that is not text
+            return False
         if seen > limit_bytes:
             return False
+        level = gc.get_referents(*containers)
     return False
 
 

@@ -28,6 +28,7 @@ BROKER = os.environ["CELERY_BROKER_URL"]
 app = Celery("relay", broker=BROKER)
 app.conf.update(
     result_backend=celery_settings(BROKER, None)["CELERY_RESULT_BACKEND"],  # type: ignore[arg-type]
+    task_default_queue="default",
     task_ignore_result=True,
     broker_transport_options=transport_options("redis", None),  # type: ignore[arg-type]
     worker_hijack_root_logger=False,
@@ -70,7 +71,7 @@ def _run(request: Any, instance: str, path: str) -> bool:
 
 
 def _dispatch(graph: Graph, path: str) -> Dispatch:
-    return Dispatch(step=path, generation=1, queue="celery", timeout=1.0)
+    return Dispatch(step=path, generation=1, queue=graph[path].queue, timeout=graph[path].timeout)
 
 
 def _send(instance: str, graph: Graph, dispatches: list[Dispatch]) -> None:

@@ -48,7 +48,7 @@ class Relay:
         instance = str(uuid4())
         steps = [{"id": path, "activity": "core.echo", "needs": list(its)} for path, its in needs.items()]
         document = json.dumps({"workflow": "relay", "version": "1.0.0", "steps": steps})
-        self.app.send_task("relay.start", (instance, document, times))
+        self.app.send_task("relay.start", (instance, document, times), queue="default")
         eventually(lambda: len(self.ran(instance)) >= len(needs), 30, lambda: f"all steps ran: {self.ran(instance)}")
         self.wait_until_idle()
         return {
@@ -62,7 +62,7 @@ class Relay:
 
     def wait_until_idle(self) -> None:
         """Wait until no message is waiting or in the hands of a worker."""
-        eventually(lambda: not self.client.llen("celery") and not self.client.hlen("unacked"), 30, "the queue is empty")
+        eventually(lambda: not self.client.llen("default") and not self.client.hlen("unacked"), 30, "the queue is empty")
 
 
 @pytest.fixture(scope="module", params=["as sent", "as rendered"])
