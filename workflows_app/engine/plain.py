@@ -105,7 +105,7 @@ def after(graph: Graph, path: str) -> Plain | None:
         joins=[s.path for s in joins],
         join_needs=[len(s.needs) for s in joins],
         next=alone[0] if alone else None,
-        last=node.parent is None and _sole_end(graph, graph.roots, path) and _known_ahead(graph.output),
+        last=node.parent is None and _ends_all(graph, path) and _known_ahead(graph.output),
     )
 
 
@@ -132,6 +132,11 @@ def _closed_block(graph: Graph, node: Node) -> str | None:
     if branch.kind is not NodeKind.BRANCH or branch.children[-1] != node.path:
         return None
     return branch.parent if _sole_end(graph, branch.children, node.path) else None
+
+
+def _ends_all(graph: Graph, path: str) -> bool:
+    """Whether the whole outermost list leads to the step, and nothing in it goes on before all it needs has settled."""
+    return _sole_end(graph, graph.roots, path) and all(graph[p].join is Join.ALL for p in graph.roots)
 
 
 def _sole_end(graph: Graph, paths: tuple[str, ...], path: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -51,56 +52,25 @@ def advance(claim: Claim, output: str, onward: Onward) -> None:
     follow, splice = _after(claim.version_id, claim.path) if claim.role is Role.ACTION else (None, None)
     if follow is None:
         raise NotPlain
-    claim.known.completed(claim.path, output, claim.number)
-    begun = follow.next
-    begins = begun is not None and onward.begins(claim, begun.path, queue=begun.queue, timeout=begun.timeout)
-    if len(output) < SPLICED_FROM:
-        splice = None
-    try:
-        parameters = claim.known.evaluate(begun.value) if begun is not None else None
-        text = _encode(splice.frame if splice else parameters)
-        result = _encode(claim.known.evaluate(claim.graph.output)) if follow.last else None
-    except OrchestratorError as problem:
-        raise NotPlain from problem
-    if splice and len(text) + len(splice.parts) * len(output) > settings.ORCHESTRATOR_MAX_OUTPUT_BYTES:
-        raise NotPlain
-    mate = None if begins else onward.take_mate()
-    row = None
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                STATEMENT,
-                [
-                    claim.instance_id,
-                    claim.path,
-                    claim.number,
-                    f'{{"attempt_state":"succeeded","output":{output}}}',
-                    claim.worker,
-                    settings.ORCHESTRATOR_LEASE_SECONDS,
-                    follow.around,
-                    follow.parent,
-                    follow.block,
-                    follow.joins,
-                    follow.join_needs,
-                    begun.path if begun else None,
-                    begins,
-                    f'{{"generation":1,"queue":{json.dumps(begun.queue)},"input":{text}}}' if begun else None,
-                    values.encode(splice.parts, limit_bytes=len(output) + 10_000, what="parts") if splice else None,
-                    begun.timeout if begun else None,
-                    settings.ORCHESTRATOR_WINDOW,
-                    f'{{"output":{result}}}' if follow.last else None,
-                    *(mate or (None, None)),
-                ],
-            )
-            row = cursor.fetchone()[0]
-    finally:
-        if row is None and mate is not None:
-            onward.mates.appendleft(mate)
-    if row is None:
-        raise NotPlain
-    answer = numbers.loads(row)
-    if begun is not None and begins:
-        onward.next = _begun(claim, begun, parameters if splice else numbers.as_stored(text))
+    with claim.known.completing(claim.path, output, claim.number):
+        begun = follow.next
+        begins = begun is not None and onward.begins(claim, begun.path, queue=begun.queue, timeout=begun.timeout)
+        try:
+            coming = _coming(claim, begun, output, splice if len(output) >= SPLICED_FROM else None) if begun else None
+            result = _encode(claim.known.evaluate(claim.graph.output)) if follow.last else None
+        except OrchestratorError as problem:
+            raise NotPlain from problem
+        mate = None if begins else onward.take_mate()
+        answer = None
+        try:
+            answer = _execute(claim, output, follow, coming, result, begins=begins, mate=mate)
+        finally:
+            if answer is None and mate is not None:
+                onward.mates.appendleft(mate)
+        if answer is None:
+            raise NotPlain
+    if begun is not None and coming is not None and begins:
+        onward.next = _begun(claim, begun, coming)
     elif mate is not None and answer["mate"]:
         columns = [answer["mate"][name] for name in claims.COLUMNS]
         onward.next = claims.of_row(claim.instance_id, mate[0], claim.worker, columns, claim.known)
@@ -110,11 +80,74 @@ def advance(claim: Claim, output: str, onward: Onward) -> None:
         decisions.publish(claim.instance_id, claim.graph, [] if onward.carried else sent)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coming:
+    """The parameters of the step to come: as a value, as JSON text, and what the database puts into the text."""
+
+    parameters: Any
+    text: str
+    parts: str | None
+
+
+def _coming(claim: Claim, node: Node, output: str, splice: Splice | None) -> Coming:
+    parameters = claim.known.evaluate(node.value)
+    if splice is None:
+        text = _encode(parameters)
+        return Coming(parameters=numbers.as_stored(text), text=text, parts=None)
+    text, parts = _encode(splice.frame), _encode(splice.parts)
+    if len(text) + len(splice.parts) * len(output) > settings.ORCHESTRATOR_MAX_OUTPUT_BYTES:
+        raise NotPlain
+    return Coming(parameters=parameters, text=text, parts=parts)
+
+
+def _execute(
+    claim: Claim,
+    output: str,
+    follow: Plain,
+    coming: Coming | None,
+    result: str | None,
+    *,
+    begins: bool,
+    mate: tuple[str, int] | None,
+) -> Any:
+    """Run the one statement; ``None`` if it refused."""
+    begun = follow.next
+    with connection.cursor() as cursor:
+        cursor.execute(
+            STATEMENT,
+            [
+                claim.instance_id,
+                claim.path,
+                claim.number,
+                f'{{"attempt_state":"succeeded","output":{output}}}',
+                claim.worker,
+                settings.ORCHESTRATOR_LEASE_SECONDS,
+                follow.around,
+                follow.parent,
+                follow.block,
+                follow.joins,
+                follow.join_needs,
+                begun.path if begun else None,
+                begins,
+                f'{{"generation":1,"queue":{json.dumps(begun.queue)},"input":{coming.text}}}'
+                if begun and coming
+                else None,
+                coming.parts if coming else None,
+                begun.timeout if begun else None,
+                settings.ORCHESTRATOR_WINDOW,
+                None if result is None else f'{{"output":{result}}}',
+                *(mate or (None, None)),
+            ],
+        )
+        row = cursor.fetchone()[0]
+    return None if row is None else numbers.loads(row)
+
+
 def _encode(value: Any) -> str:
     return values.encode(value, limit_bytes=settings.ORCHESTRATOR_MAX_OUTPUT_BYTES, what="the value")
 
 
-def _begun(claim: Claim, node: Node, parameters: Any) -> Claim:
+def _begun(claim: Claim, node: Node, coming: Coming) -> Claim:
     return Claim(
         instance_id=claim.instance_id,
         path=node.path,
@@ -125,7 +158,7 @@ def _begun(claim: Claim, node: Node, parameters: Any) -> Claim:
         version=claim.version,
         correlation_id=claim.correlation_id,
         activity=claim.graph.resolve(node.activity),
-        parameters={} if parameters is None else parameters,
+        parameters={} if coming.parameters is None else coming.parameters,
         timeout=node.timeout,
         worker=claim.worker,
         known=claim.known,

@@ -5,17 +5,28 @@ Only what cannot change any more: the input, the instance's names, and steps tha
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
 
+from workflows_app.engine.errors import OrchestratorError
 from workflows_app.engine.expressions import Value
+from workflows_app.engine.states import STEP_OPEN
 from workflows_app.models import numbers
+
 
 KEPT_BYTES = 4_000_000
 """Outputs kept for the steps to come, in bytes of JSON; beyond, the oldest are fetched again when they are read."""
+
+
+class Unsettled(OrchestratorError):
+    """An expression reads a step that has not settled, such as the loser of a race: only the engine may look."""
+
+    code = "UNSETTLED"
 
 
 class KnownValues:
@@ -30,17 +41,25 @@ class KnownValues:
         self._outputs: dict[str, tuple[str, int]] = {}
         self._kept = 0
 
-    def completed(self, path: str, output: str, attempts: int) -> None:
-        """Remember the output of a step that has just completed.
+    @contextmanager
+    def completing(self, path: str, output: str, attempts: int) -> Iterator[None]:
+        """Take a step's output as known, for good unless the block, which records it, ends with an exception.
 
         Args:
             output: its JSON text, from ``values.encode``.
         """
         self._outputs[path] = (output, attempts)
         self._kept += len(output)
+        try:
+            yield
+        except BaseException:
+            self._forget(path)
+            raise
         while self._kept > KEPT_BYTES and len(self._outputs) > 1:
-            oldest = next(iter(self._outputs))
-            self._kept -= len(self._outputs.pop(oldest)[0])
+            self._forget(next(iter(self._outputs)))
+
+    def _forget(self, path: str) -> None:
+        self._kept -= len(self._outputs.pop(path)[0])
 
     def evaluate(self, value: Value) -> Any:
         """Evaluate a value that reads nothing but ``input``, ``instance`` and settled steps.
@@ -71,9 +90,10 @@ class KnownValues:
         with connection.cursor() as cursor:
             cursor.execute("SELECT wf_values(%s, %s, %s)", [self._instance_id, paths, missing])
             found = numbers.loads(cursor.fetchone()[0])
-        # A step that was never entered has no row; its names are those of a pending one.
-        blank = {"output": None, "state": "pending", "error": None, "attempts": 0}
-        self._fetched |= {path: found["steps"].get(path, blank) for path in paths}
+        for path in paths:
+            if path not in found["steps"] or found["steps"][path]["state"] in STEP_OPEN:
+                raise Unsettled(f"{path} may still change")
+        self._fetched |= found["steps"]
         names: dict[str, Any] = {
             "instance": {
                 "id": str(self._instance_id),
