@@ -139,7 +139,7 @@ def of_row(instance_id: UUID, path: str, worker: str, row: Sequence[Any], known:
         correlation_id=correlation_id,
         activity=graph.resolve(_activity(graph[path], role)),
         parameters=numbers.loads(stored) if isinstance(stored, str) else stored or {},
-        timeout=timeout,
+        timeout=float(timeout),
         worker=worker,
         known=known or KnownValues(instance_id, workflow, version),
     )

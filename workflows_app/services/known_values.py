@@ -18,7 +18,6 @@ from workflows_app.engine.expressions import Value
 from workflows_app.engine.states import STEP_OPEN
 from workflows_app.models import numbers
 
-
 KEPT_BYTES = 4_000_000
 """Outputs kept for the steps to come, in bytes of JSON; beyond, the oldest are fetched again when they are read."""
 
