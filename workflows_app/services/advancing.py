@@ -10,13 +10,12 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from workflows_app.engine import plain, values
+from workflows_app.engine import plain, stored, values
 from workflows_app.engine.commands import Dispatch
 from workflows_app.engine.errors import OrchestratorError
 from workflows_app.engine.node import Node
 from workflows_app.engine.plain import Plain, Splice
 from workflows_app.engine.states import Role
-from workflows_app.models import numbers
 from workflows_app.services import claims, decisions, graphs
 from workflows_app.services.claims import Claim, Onward
 
@@ -42,7 +41,7 @@ def _after(version_id: int, path: str) -> tuple[Plain | None, Splice | None]:
 def _reads_as_written(frame: Any) -> bool:
     """Whether constants come back from the database as they stand: 1e16 would not, it comes back as an integer."""
     text = json.dumps(frame, sort_keys=True)
-    return json.dumps(numbers.as_stored(text), sort_keys=True) == text
+    return json.dumps(stored.as_stored(text), sort_keys=True) == text
 
 
 def advance(claim: Claim, output: str, onward: Onward) -> None:
@@ -100,7 +99,7 @@ def _coming(claim: Claim, node: Node, output: str, splice: Splice | None) -> Com
     parameters = claim.known.evaluate(node.value)
     if splice is None:
         text = _encode(parameters)
-        return Coming(parameters=numbers.as_stored(text), text=text, parts=None)
+        return Coming(parameters=stored.as_stored(text), text=text, parts=None)
     text, parts = _encode(splice.frame), _encode(splice.parts)
     if len(text) + len(splice.parts) * len(output) > settings.ORCHESTRATOR_MAX_OUTPUT_BYTES:
         raise NotPlain
@@ -147,7 +146,7 @@ def _execute(
             ],
         )
         row = cursor.fetchone()[0]
-    return None if row is None else numbers.loads(row)
+    return None if row is None else stored.loads(row)
 
 
 def _encode(value: Any) -> str:

@@ -11,11 +11,11 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 
+from workflows_app.engine import stored
 from workflows_app.engine.commands import Dispatch
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.node import LONG_AFTER, Node
 from workflows_app.engine.states import Role
-from workflows_app.models import numbers
 from workflows_app.services import graphs
 from workflows_app.services.known_values import KnownValues
 
@@ -125,7 +125,7 @@ def claim(
 
 def of_row(instance_id: UUID, path: str, worker: str, row: Sequence[Any], known: KnownValues | None = None) -> Claim:
     """Make a claim of what ``wf_claim`` returned, in the order of ``COLUMNS``."""
-    version_id, workflow, version, correlation_id, number, role_name, stored, timeout = row
+    version_id, workflow, version, correlation_id, number, role_name, parameters, timeout = row
     graph = graphs.of_version(version_id)
     role = Role(role_name)
     return Claim(
@@ -138,7 +138,7 @@ def of_row(instance_id: UUID, path: str, worker: str, row: Sequence[Any], known:
         version=version,
         correlation_id=correlation_id,
         activity=graph.resolve(_activity(graph[path], role)),
-        parameters=numbers.loads(stored) if isinstance(stored, str) else stored or {},
+        parameters=stored.loads(parameters) if isinstance(parameters, str) else parameters or {},
         timeout=float(timeout),
         worker=worker,
         known=known or KnownValues(instance_id, workflow, version),

@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from workflows_app import dispatch
+from workflows_app.engine import stored
 from workflows_app.engine.commands import ClearTimers, Dispatch, SetTimer, TellToStop, Withdraw
 from workflows_app.engine.errors import NotFound
 from workflows_app.engine.fold import State
@@ -24,7 +25,6 @@ from workflows_app.engine.graph import Graph, Reach
 from workflows_app.engine.snapshot import NOT_LOADED, InstanceSnapshot, StepSnapshot
 from workflows_app.engine.states import Cause, InstanceState, Role, StepState
 from workflows_app.engine.transitions import Decision, Occurrence, Slice, SliceMiss, decide
-from workflows_app.models import numbers
 from workflows_app.services import graphs
 
 TIMES = frozenset({"started_at", "ended_at", "due_at"})
@@ -120,7 +120,7 @@ def load(
             "SELECT wf_slice(%s, %s, %s, %s, %s)",
             [instance_id, list(known | with_values), list(with_values), whole, with_input],
         )
-        loaded = numbers.loads(cursor.fetchone()[0])
+        loaded = stored.loads(cursor.fetchone()[0])
     steps = {row["path"]: step_snapshot(row) for row in loaded["steps"]}
     slice_ = Slice(
         graph=graph,

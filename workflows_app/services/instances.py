@@ -9,12 +9,12 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.db import connection, transaction
 
-from workflows_app.engine import schemas, values
+from workflows_app.engine import schemas, stored, values
 from workflows_app.engine.errors import Conflict, InputInvalid, NotFound, OrchestratorError, Problem
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.snapshot import InstanceSnapshot
 from workflows_app.engine.transitions import Cancel, Slice, Start, Terminate, decide
-from workflows_app.models import Instance, numbers
+from workflows_app.models import Instance
 from workflows_app.services import audit, decisions, definitions, graphs
 
 KEY_LENGTH = 200
@@ -124,7 +124,7 @@ def _start(
         published = cursor.fetchone()[0]
     if published is None:
         return None
-    decisions.publish(key, graph, [decisions.dispatch_of(row) for row in numbers.loads(published)])
+    decisions.publish(key, graph, [decisions.dispatch_of(row) for row in stored.loads(published)])
     after = decision.after.instance
     return Instance.stored(
         id=key,

@@ -13,10 +13,10 @@ from uuid import UUID
 
 from django.db import connection
 
+from workflows_app.engine import stored
 from workflows_app.engine.errors import OrchestratorError
 from workflows_app.engine.expressions import Value
 from workflows_app.engine.states import STEP_OPEN
-from workflows_app.models import numbers
 
 KEPT_BYTES = 4_000_000
 """Outputs kept for the steps to come, in bytes of JSON; beyond, the oldest are fetched again when they are read."""
@@ -80,7 +80,7 @@ class KnownValues:
         if path not in self._outputs:
             return self._fetched[path]
         output, attempts = self._outputs[path]
-        return {"output": numbers.as_stored(output), "state": "completed", "error": None, "attempts": attempts}
+        return {"output": stored.as_stored(output), "state": "completed", "error": None, "attempts": attempts}
 
     def _fetch(self, paths: list[str], *, needs_input: bool, needs_names: bool) -> None:
         missing = needs_input and "input" not in (self._names or {})
@@ -88,7 +88,7 @@ class KnownValues:
             return
         with connection.cursor() as cursor:
             cursor.execute("SELECT wf_values(%s, %s, %s)", [self._instance_id, paths, missing])
-            found = numbers.loads(cursor.fetchone()[0])
+            found = stored.loads(cursor.fetchone()[0])
         for path in paths:
             if path not in found["steps"] or found["steps"][path]["state"] in STEP_OPEN:
                 raise Unsettled(f"{path} may still change")

@@ -6,13 +6,14 @@ import logging
 import random
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from workflows_app import failpoints
-from workflows_app.engine import values
+from workflows_app.engine import stored, values
 from workflows_app.engine.commands import Dispatch
 from workflows_app.engine.errors import OrchestratorError
 from workflows_app.engine.states import AttemptState
@@ -151,6 +152,10 @@ def _report(claim: Claim, outcome: Outcome, onward: Onward, output: str | None) 
         else:
             _pass_failpoint(onward)
             return True
+
+    if isinstance(outcome, AttemptSucceeded) and output is not None:
+        # What follows reads the output as it will be stored, whoever decides and whenever it is read.
+        outcome = replace(outcome, output=stored.as_stored(output))
 
     def take_over(dispatches: list[Dispatch]) -> list[Dispatch]:
         """Begin what the worker can begin itself, in the same transaction; return what is still to be sent."""

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from workflows_app.engine.canvas import growing, wide
-from workflows_app.engine.canvas.plans import Chain, Chord, Group, Plan, Task
+from workflows_app.engine.canvas.plans import Chain, Chord, Group, Plan, Task, first, tasks, width
 from workflows_app.engine.canvas.regions import HandOver, Region
 from workflows_app.engine.canvas.sizes import size, weigh
 from workflows_app.engine.commands import Dispatch
@@ -38,9 +38,12 @@ __all__ = [
     "Region",
     "Task",
     "compile",
+    "first",
     "region",
     "size",
+    "tasks",
     "weigh",
+    "width",
 ]
 
 

@@ -65,7 +65,7 @@ class _Growth:
 
     def _extend(self, go: static.Go) -> None:
         if len(go.then) > WIDE:
-            self._leave(go, f"is a wide group of {len(go.then)}: it is dispatched at its own frontier")
+            self._leave(go, f"is one of a wide group of {len(go.then)}: it is dispatched at its own frontier")
         elif self.steps + len(go.then) > STEPS_LIMIT:
             self._leave(go, f"is left for the next region: one holds at most {STEPS_LIMIT} steps")
         elif not self._fuse(go):

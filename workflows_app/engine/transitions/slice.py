@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from workflows_app.engine import values
+from workflows_app.engine import stored, values
 from workflows_app.engine.commands import Command
 from workflows_app.engine.errors import OrchestratorError
 from workflows_app.engine.events import Event, EventType
@@ -173,8 +173,8 @@ class Draft(State):
                 raise SliceMiss(input=True)
             names["input"] = self.instance.input
         result = compiled.evaluate(names)
-        values.encode(result, limit_bytes=self.before.limit_bytes, what="the value")
-        return result
+        text = values.encode(result, limit_bytes=self.before.limit_bytes, what="the value")
+        return stored.as_stored(text) if stored.changes(text) else result
 
     def _instance_names(self) -> dict[str, Any]:
         at = self.instance.started_at
