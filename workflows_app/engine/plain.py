@@ -41,38 +41,35 @@ class Plain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Splice:
-    """Parameters that are made of the output before them: the database can put them together from what it has.
+    """Parameters with one part of the output before them in it: the database can put them together from what it has.
 
     Args:
-        frame: the parameters with null in the places to fill.
-        parts: the path of each place in ``frame``, and the path in the output of what fills it.
+        frame: the parameters with null in the place to fill.
+        target: the path of that place.
+        source: the path in the output of what fills it.
     """
 
     frame: Any
-    parts: list[tuple[list[str], list[str]]]
+    target: list[str]
+    source: list[str]
 
 
 def splice(node: Node, before: str) -> Splice | None:
     """Say how a step's parameters are put together from the output of the step before it.
 
     Returns:
-        ``None`` if they read anything else, or do more than name parts of it.
+        ``None`` if they read anything else, or do more than name one part of it.
     """
     hollow = node.value.holes()
-    if hollow is None or not hollow[1]:
+    if hollow is None or len(hollow[1]) != 1:
         return None
-    frame, holes = hollow
-    for hole in holes:
-        named = hole.reference
-        if named.root != "steps" or named.name != before or named.path[:1] != ("output",):
-            return None
-        # Numbers mean one thing in a list and another in an object; only names mean the same everywhere.
-        if not all(isinstance(key, str) and key.isidentifier() for key in named.path):
-            return None
-    return Splice(
-        frame=frame,
-        parts=[(list(hole.at), [str(key) for key in hole.reference.path[1:]]) for hole in holes],
-    )
+    frame, (hole,) = hollow
+    named = hole.reference
+    if named.root != "steps" or named.name != before or named.path[:1] != ("output",):
+        return None
+    source = [str(key) for key in named.path[1:]]
+    # Numbers mean one thing in a list and another in an object; only names mean the same everywhere.
+    return Splice(frame=frame, target=list(hole.at), source=source) if all(map(str.isidentifier, source)) else None
 
 
 def after(graph: Graph, path: str) -> Plain | None:

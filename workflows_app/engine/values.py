@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Any
 
 import orjson
@@ -36,6 +36,8 @@ _STRICT = (
 )
 _DIGITS_ALIKE = bytes.maketrans(b"0123456789", b"0000000000")
 _NINETEEN = b"0" * 19
+_STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_NO_BRACKETS = bytes(set(range(256)) - _STEP.keys())
 _CONTAINERS = frozenset({dict, list, tuple})
 _PLAIN = frozenset({str, int, float, bool, type(None), *_CONTAINERS})
 
@@ -200,6 +202,16 @@ def _is_small(value: Any, limit_bytes: int) -> bool:
             return False
         level = gc.get_referents(*containers)
     return False
+
+
+def depth_at_most(text: str) -> int:
+    """Return a bound on how deep a JSON text nests: brackets inside its strings count as well.
+
+    >>> depth_at_most('{"a":[1,[2]]}')
+    3
+    """
+    brackets = text.encode().translate(None, _NO_BRACKETS)
+    return max(accumulate(map(_STEP.__getitem__, brackets)), default=0)
 
 
 def has_long_number(raw: bytes) -> bool:

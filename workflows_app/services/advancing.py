@@ -88,22 +88,26 @@ def advance(claim: Claim, output: str, onward: Onward) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coming:
-    """The parameters of the step to come: as a value, as JSON text, and what the database puts into the text."""
+    """The parameters of the step to come: as a value, as JSON text, and where the database fills in."""
 
     parameters: Any
     text: str
-    parts: str | None
+    part: str | None
 
 
 def _coming(claim: Claim, node: Node, output: str, splice: Splice | None) -> Coming:
     parameters = claim.known.evaluate(node.value)
-    if splice is None:
-        text = _encode(parameters)
-        return Coming(parameters=stored.as_stored(text), text=text, parts=None)
-    text, parts = _encode(splice.frame), _encode(splice.parts)
-    if len(text) + len(splice.parts) * len(output) > settings.ORCHESTRATOR_MAX_OUTPUT_BYTES:
-        raise NotPlain
-    return Coming(parameters=parameters, text=text, parts=parts)
+    if splice is not None and _fits(output, splice):
+        return Coming(parameters=parameters, text=_encode(splice.frame), part=_encode([splice.target, splice.source]))
+    text = _encode(parameters)
+    return Coming(parameters=stored.as_stored(text), text=text, part=None)
+
+
+def _fits(output: str, splice: Splice) -> bool:
+    """Whether parameters are surely within the limits with the whole output in them."""
+    size = len(output.encode()) + len(_encode(splice.frame))
+    within = size <= settings.ORCHESTRATOR_MAX_OUTPUT_BYTES
+    return within and values.depth_at_most(output) + len(splice.target) <= values.MAX_DEPTH
 
 
 def _execute(
@@ -138,7 +142,7 @@ def _execute(
                 f'{{"generation":1,"queue":{json.dumps(begun.queue)},"input":{coming.text}}}'
                 if begun and coming
                 else None,
-                coming.parts if coming else None,
+                coming.part if coming else None,
                 begun.timeout if begun else None,
                 settings.ORCHESTRATOR_WINDOW,
                 None if result is None else f'{{"output":{result}}}',

@@ -102,7 +102,13 @@ class Onward:
 
 
 def claim(
-    *, instance_id: UUID, path: str, generation: int, worker: str, known: KnownValues | None = None
+    *,
+    instance_id: UUID,
+    path: str,
+    generation: int,
+    worker: str,
+    known: KnownValues | None = None,
+    sent: bool = True,
 ) -> Claim | None:
     """Take a dispatched step; of any number of identical messages one succeeds.
 
@@ -110,14 +116,15 @@ def claim(
         generation: the dispatch generation that the message names.
         worker: name of the claiming process, for people.
         known: what the worker has seen of the instance already.
+        sent: whether a message brought it. If not, its claim says nothing about the messages that wait in its queue.
 
     Returns:
         ``None`` if there is nothing to claim: a duplicate, a stale or a made-up message.
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {', '.join(COLUMNS)} FROM wf_claim(%s, %s, %s, %s, %s)",  # noqa: S608 - a constant
-            [instance_id, path, generation, worker, settings.ORCHESTRATOR_LEASE_SECONDS],
+            f"SELECT {', '.join(COLUMNS)} FROM wf_claim(%s, %s, %s, %s, %s, %s)",  # noqa: S608 - a constant
+            [instance_id, path, generation, worker, settings.ORCHESTRATOR_LEASE_SECONDS, sent],
         )
         row = cursor.fetchone()
     return None if row is None else of_row(instance_id, path, worker, row, known)

@@ -136,11 +136,11 @@ def find(*, name: str, version: str | None = None) -> DefinitionVersion:
         NotFound: with code WORKFLOW_NOT_FOUND or VERSION_NOT_FOUND.
     """
     versions = DefinitionVersion.objects.filter(definition__name=name)
-    found = versions.filter(version=version).first() if version else versions.startable().first()
+    found = versions.startable().first() if version is None else versions.filter(version=version).first()
     if found is not None:
         return found
     known = list(versions.order_by("-major", "-minor", "-patch").values_list("version", flat=True)[:5])
     if not known:
         raise NotFound(f"there is no workflow {name!r}", code="WORKFLOW_NOT_FOUND")
-    wanted = f"version {version!r}" if version else "version that may be started"
+    wanted = "version that may be started" if version is None else f"version {version!r}"
     raise NotFound(f"{name} has no {wanted}; published: {', '.join(known)}", code="VERSION_NOT_FOUND")

@@ -53,6 +53,7 @@ def start(
     value = {} if input is None else input
     _check_keys(correlation_id=correlation_id, idempotency_key=idempotency_key)
     encoded = _check_input(value, graph.definition.input_schema)
+    value = stored.as_stored(encoded)
     started = _start(version_id, number, now, graph, value, encoded, correlation_id, idempotency_key, actor[:150])
     return started or _existing(name, idempotency_key or "", encoded)
 

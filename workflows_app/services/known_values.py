@@ -19,7 +19,7 @@ from workflows_app.engine.expressions import Value
 from workflows_app.engine.states import STEP_OPEN
 
 KEPT_BYTES = 4_000_000
-"""Outputs kept for the steps to come, in bytes of JSON; beyond, the oldest are fetched again when they are read."""
+"""Bytes of JSON kept for the steps to come, of outputs seen and of values fetched; beyond, they are fetched again."""
 
 
 class Unsettled(OrchestratorError):
@@ -36,6 +36,7 @@ class KnownValues:
         self._workflow = workflow
         self._version = version
         self._fetched: dict[str, Any] = {}
+        self._fetched_bytes = 0
         self._names: dict[str, Any] | None = None
         self._outputs: dict[str, tuple[str, int]] = {}
         self._kept = 0
@@ -66,6 +67,9 @@ class KnownValues:
         Raises:
             OrchestratorError: with the code of what is wrong.
         """
+        if self._fetched_bytes > KEPT_BYTES:
+            self._fetched.clear()
+            self._fetched_bytes = 0
         if value.is_constant:
             return value.evaluate({})
         steps = {r.name for r in value.reads if r.root == "steps" and r.name is not None}
@@ -88,11 +92,13 @@ class KnownValues:
             return
         with connection.cursor() as cursor:
             cursor.execute("SELECT wf_values(%s, %s, %s)", [self._instance_id, paths, missing])
-            found = stored.loads(cursor.fetchone()[0])
+            answer = cursor.fetchone()[0]
+        found = stored.loads(answer)
         for path in paths:
             if path not in found["steps"] or found["steps"][path]["state"] in STEP_OPEN:
                 raise Unsettled(f"{path} may still change")
         self._fetched |= found["steps"]
+        self._fetched_bytes += len(answer)
         names: dict[str, Any] = {
             "instance": {
                 "id": str(self._instance_id),

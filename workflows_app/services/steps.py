@@ -167,6 +167,7 @@ def _report(claim: Claim, outcome: Outcome, onward: Onward, output: str | None) 
                     generation=dispatch.generation,
                     worker=claim.worker,
                     known=claim.known,
+                    sent=False,
                 )
                 return [d for d in dispatches if d is not dispatch]
         onward.carried = bool(dispatches) and onward.carries_on(dispatches)

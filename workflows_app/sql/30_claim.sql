@@ -1,6 +1,8 @@
 -- Claim a dispatched step: the dispatch row is the ticket, whoever deletes it runs the step. A duplicate, stale or
 -- forged message finds no ticket, and no row comes back. The attempt, its lease and the event commit together.
-CREATE OR REPLACE FUNCTION wf_claim(p_instance uuid, p_path text, p_generation int, p_worker text, p_lease float)
+-- p_sent: whether its message was on the broker, so that its claim tells how far the queue has come.
+CREATE OR REPLACE FUNCTION wf_claim(p_instance uuid, p_path text, p_generation int, p_worker text, p_lease float,
+    p_sent boolean)
 RETURNS TABLE (version_id bigint, workflow text, version text, correlation_id text, number int, role text,
     input jsonb, timeout float)
 LANGUAGE plpgsql AS $$
@@ -37,7 +39,7 @@ BEGIN
         jsonb_build_object('attempt', s.attempt, 'role', s.role, 'worker', p_worker));
     UPDATE workflows_app_instance x SET sequence = i.sequence + 1, head_hash = head WHERE x.id = p_instance;
     -- Progress of the queue, at most once a second and never waiting for another session's update of it.
-    IF d.published_at IS NOT NULL THEN
+    IF p_sent AND d.published_at IS NOT NULL THEN
         UPDATE workflows_app_queue q SET claimed_through = d.published_at WHERE q.name = (
             SELECT n.name FROM workflows_app_queue n WHERE n.name = d.queue
                 AND n.claimed_through < d.published_at - interval '1 second' FOR UPDATE SKIP LOCKED);

@@ -10,14 +10,14 @@
 -- p_joins, p_needs: successors that wait for other steps too, and for how many in all; none may become ready.
 -- p_next: the successor that waits for this step alone; p_begins: begun here and now by the same worker, otherwise
 --     dispatched, and published if its queue has fewer than p_window messages out.
--- p_parts: [[path in the input, path in the output], ...]: parts of the output that complete the input, so that a
---     large value need not be sent and read twice.
+-- p_part: [path in the input, path in the output]: the part of the output that completes the input, so that a large
+--     value need not be sent and read twice.
 -- p_ended: null where the end of the instance is the engine's to decide.
 -- p_mate, p_generation: another dispatched step, claimed in the same transaction.
 -- Returns {published: whether the dispatch of p_next may be published once this is committed, mate: the claim}.
 CREATE OR REPLACE FUNCTION wf_advance(p_instance uuid, p_path text, p_number int, p_done jsonb, p_worker text,
     p_lease float, p_around text[], p_parent text, p_block text, p_joins text[], p_needs int[],
-    p_next text, p_begins boolean, p_begun jsonb, p_parts jsonb, p_timeout float, p_window int, p_ended jsonb,
+    p_next text, p_begins boolean, p_begun jsonb, p_part jsonb, p_timeout float, p_window int, p_ended jsonb,
     p_mate text, p_generation int)
 RETURNS jsonb LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -33,7 +33,6 @@ DECLARE
     left_open int;
     n int;
     begun jsonb := p_begun;
-    part jsonb;
     value jsonb;
     published boolean := false;
 BEGIN
@@ -67,12 +66,10 @@ BEGIN
     END LOOP;
     at := wf_clock();
     seq := i.sequence + 1;
-    IF p_parts IS NOT NULL THEN
-        FOR part IN SELECT e.value FROM jsonb_array_elements(p_parts) e LOOP
-            value := result #> ARRAY(SELECT jsonb_array_elements_text(part->1));
-            IF value IS NULL THEN RETURN NULL; END IF;
-            begun := jsonb_set(begun, '{input}' || ARRAY(SELECT jsonb_array_elements_text(part->0)), value);
-        END LOOP;
+    IF p_part IS NOT NULL THEN
+        value := result #> ARRAY(SELECT jsonb_array_elements_text(p_part->1));
+        IF value IS NULL THEN RETURN NULL; END IF;
+        begun := jsonb_set(begun, '{input}' || ARRAY(SELECT jsonb_array_elements_text(p_part->0)), value);
     END IF;
     IF p_next IS NOT NULL THEN
         INSERT INTO workflows_app_step (instance_id, path, state, role, generation, attempt, attempts, failures, losses,
@@ -144,7 +141,7 @@ BEGIN
         WHERE x.id = p_instance;
     IF p_mate IS NOT NULL THEN
         RETURN jsonb_build_object('published', published, 'mate',
-            (SELECT to_jsonb(c) FROM wf_claim(p_instance, p_mate, p_generation, p_worker, p_lease) c));
+            (SELECT to_jsonb(c) FROM wf_claim(p_instance, p_mate, p_generation, p_worker, p_lease, true) c));
     END IF;
     RETURN jsonb_build_object('published', published);
 END $$;
