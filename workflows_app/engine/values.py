@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, chain
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -36,8 +36,6 @@ _STRICT = (
 )
 _DIGITS_ALIKE = bytes.maketrans(b"0123456789", b"0000000000")
 _NINETEEN = b"0" * 19
-_STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
-_NO_BRACKETS = bytes(set(range(256)) - _STEP.keys())
 _CONTAINERS = frozenset({dict, list, tuple})
 _PLAIN = frozenset({str, int, float, bool, type(None), *_CONTAINERS})
 
@@ -167,7 +165,7 @@ def _written(value: Any, limit_bytes: int) -> str | None:
     >>> _written({"a": [1, "é"]}, 99), _written({"a": 2**80}, 99), _written({1: "a"}, 99), _written([float("nan")], 99)
     ('{"a":[1,"é"]}', None, None, None)
     """
-    if not _is_small(value, limit_bytes):
+    if not is_small(value, limit_bytes):
         return None
     try:
         raw = orjson.dumps(value, option=_STRICT)
@@ -178,7 +176,7 @@ def _written(value: Any, limit_bytes: int) -> str | None:
     return None if b"\\u0000" in raw or has_long_number(raw) else raw.decode()
 
 
-def _is_small(value: Any, limit_bytes: int) -> bool:
+def is_small(value: Any, limit_bytes: int) -> bool:
     """Whether a value is made of JSON's own types, not too deep and, counted roughly, not too large.
 
     Parts that a value shares count each time, and before they are looked at: what doubles at every level ends early.
@@ -202,16 +200,6 @@ def _is_small(value: Any, limit_bytes: int) -> bool:
             return False
         level = gc.get_referents(*containers)
     return False
-
-
-def depth_at_most(text: str) -> int:
-    """Return a bound on how deep a JSON text nests: brackets inside its strings count as well.
-
-    >>> depth_at_most('{"a":[1,[2]]}')
-    3
-    """
-    brackets = text.encode().translate(None, _NO_BRACKETS)
-    return max(accumulate(map(_STEP.__getitem__, brackets)), default=0)
 
 
 def has_long_number(raw: bytes) -> bool:

@@ -97,17 +97,16 @@ class Coming:
 
 def _coming(claim: Claim, node: Node, output: str, splice: Splice | None) -> Coming:
     parameters = claim.known.evaluate(node.value)
-    if splice is not None and _fits(output, splice):
+    if splice is not None and _fits(parameters, output, splice):
         return Coming(parameters=parameters, text=_encode(splice.frame), part=_encode([splice.target, splice.source]))
     text = _encode(parameters)
     return Coming(parameters=stored.as_stored(text), text=text, part=None)
 
 
-def _fits(output: str, splice: Splice) -> bool:
-    """Whether parameters are surely within the limits with the whole output in them."""
-    size = len(output.encode()) + len(_encode(splice.frame))
-    within = size <= settings.ORCHESTRATOR_MAX_OUTPUT_BYTES
-    return within and values.depth_at_most(output) + len(splice.target) <= values.MAX_DEPTH
+def _fits(parameters: Any, output: str, splice: Splice) -> bool:
+    """Whether parameters keep the limits of every value: of bytes, with all of the output in them, and of depth."""
+    limit = settings.ORCHESTRATOR_MAX_OUTPUT_BYTES
+    return len(output.encode()) + len(_encode(splice.frame)) <= limit and values.is_small(parameters, limit)
 
 
 def _execute(
