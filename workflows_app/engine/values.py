@@ -189,9 +189,11 @@ def is_small(value: Any, limit_bytes: int) -> bool:
             return False
         seen += sum(map(len, [each for each in level if type(each) is str]))
         containers = [each for each in level if type(each) in _CONTAINERS]
+        seen += sum(map(len, containers))
+        if seen > limit_bytes:
+            return False
         if not containers:
             return True
-        seen += sum(map(len, containers))
         try:
             seen += sum(map(len, chain.from_iterable(each for each in containers if type(each) is dict)))
         except TypeError:  # a key that is not text
