@@ -83,11 +83,11 @@ class Run:
 
     def _hand_back(self) -> None:
         """Send what came along and is not claimed on its own way; the leases' keeper calls this too."""
-        left = []
+        claim, left = self._claim, []
         while (key := self._onward.leave_mate()) is not None:
             left.append(key)
-        if left and self._claim is not None:
-            graph = self._claim.graph
+        if left and claim is not None:
+            graph = claim.graph
             dispatch.publish(
                 self._instance_id,
                 graph,

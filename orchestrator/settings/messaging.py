@@ -39,6 +39,8 @@ def celery_settings(url: str, state_dir: Path) -> dict[str, Any]:
         "CELERY_TASK_STORE_EAGER_RESULT": False,
         "CELERY_WORKER_PREFETCH_MULTIPLIER": 4,
         "CELERY_WORKER_HIJACK_ROOT_LOGGER": False,
+        # How long Celery holds a place for the late result of a killed process; here results are in the database.
+        "CELERY_WORKER_LOST_WAIT": 1.0,
         "CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS": False,
         "CELERY_ENABLE_UTC": True,
         "CELERY_TIMEZONE": "UTC",

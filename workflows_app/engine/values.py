@@ -111,6 +111,9 @@ def faults(value: Any, *, path: str = "", max_depth: int = MAX_DEPTH, max_bytes:
                 yield Fault("NOT_JSON", _spell(path, link), "NaN and infinity are not JSON numbers")
         elif isinstance(node, dict | list | tuple):
             seen_bytes += 1
+            if max_bytes is not None and seen_bytes + len(node) > max_bytes:
+                yield Fault("TOO_LARGE", path, f"is larger than {max_bytes} bytes as JSON")
+                return
             if depth >= max_depth:
                 yield Fault("TOO_DEEP", _spell(path, link), f"is nested more than {max_depth} levels deep")
             elif isinstance(node, dict):

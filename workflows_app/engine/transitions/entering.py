@@ -102,6 +102,9 @@ def _choice(draft: Draft, node: Node) -> None:
 
 
 def _open(draft: Draft, node: Node) -> None:
+    # All at once: a wide block beyond what was predicted would otherwise be asked for branch by branch.
+    inside = [path for branch in node.children for path in draft.graph[branch].children]
+    draft.need_steps([*node.children, *(path for path in inside if not draft.graph[path].needs)])
     draft.emit(EventType.STEP_WAITING, node.path)
     _set_deadline(draft, node)
     for path in node.children:
