@@ -173,7 +173,7 @@ class Product:
         return answer.json["events"]
 
     def instances(self) -> list[dict[str, Any]]:
-        answer = self.command("workflow", "list", "--limit", "10000", "--format", "json")
+        answer = self.command("workflow", "list", "--limit", "1000", "--format", "json")
         assert answer.code == 0, answer
         return answer.json["instances"]
 
