@@ -158,7 +158,7 @@ def test_the_guards_in_the_database_are_those_of_the_state_tables(ended: Instanc
 
     for old in table:
         for new in table:
-            assert (f"('{old}', '{new}')" in source) == (new in reachable(table, old) and new != old)
+            assert (f"'{old}>{new}'" in source) == (new in reachable(table, old) and new != old)
 
 
 def test_an_instance_stays_on_its_version_when_a_newer_one_is_published(driver: Driver) -> None:

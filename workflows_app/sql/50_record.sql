@@ -1,38 +1,17 @@
--- Record a decision: changed columns of the instance and its steps, ended attempts, timers, dispatches, events; all or
--- nothing. Returns the dispatches that may be published once the transaction has committed; the others wait for room
--- in their queue's window.
+-- What a decision leads to beside its events and the instance's own row.
 --
 -- p: {at, instance: {column: value}, new: [step], changed: [step], ended: [{path, number, state, error}],
 --     told: [path], withdrawn: [path], cleared: [path], timers: [{path, kind, due_at}],
 --     dispatches: [{path, generation, queue, timeout}], events: [event]}; absent keys of a step stay as they are.
-CREATE OR REPLACE FUNCTION wf_record(p_instance uuid, p jsonb, p_window int)
+-- Returns the dispatches that may be published once the transaction has committed; the others wait for room in their
+-- queue's window.
+CREATE OR REPLACE FUNCTION wf_record_rest(p_instance uuid, p jsonb, p_window int)
 RETURNS TABLE (path text, generation int, queue text, timeout float) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     at timestamptz := (p->>'at')::timestamptz;
     r jsonb;
-    i jsonb := coalesce(p->'instance', '{}');
-    head bytea;
 BEGIN
-    SELECT x.head_hash INTO head FROM workflows_app_instance x WHERE x.id = p_instance FOR UPDATE;
-    head := wf_append(p_instance, head, p->'events');
-    UPDATE workflows_app_instance x SET
-        state = coalesce(i->>'state', x.state),
-        cause = CASE WHEN i ? 'cause' THEN i->>'cause' ELSE x.cause END,
-        ending = CASE WHEN i ? 'ending' THEN i->>'ending' ELSE x.ending END,
-        undo = coalesce((i->>'undo')::boolean, x.undo),
-        variables = coalesce(i->'variables', x.variables),
-        output = CASE WHEN i ? 'output' THEN nullif(i->'output', 'null') ELSE x.output END,
-        error = CASE WHEN i ? 'error' THEN nullif(i->'error', 'null') ELSE x.error END,
-        open_steps = coalesce((i->>'open_steps')::int, x.open_steps),
-        undo_order = coalesce(i->'undo_order', x.undo_order),
-        undo_next = coalesce((i->>'undo_next')::int, x.undo_next),
-        undo_failed = coalesce((i->>'undo_failed')::boolean, x.undo_failed),
-        sequence = coalesce((i->>'sequence')::bigint, x.sequence),
-        started_at = coalesce((i->>'started_at')::timestamptz, x.started_at),
-        ended_at = CASE WHEN i ? 'ended_at' THEN (i->>'ended_at')::timestamptz ELSE x.ended_at END,
-        head_hash = head
-    WHERE x.id = p_instance;
     IF p ? 'new' THEN
         INSERT INTO workflows_app_step (instance_id, path, state, role, generation, attempt, attempts, failures, losses,
             needs_settled, needs_completed, open_children, stopping, effect_unknown, input, undo_input, output, error,
@@ -103,7 +82,7 @@ BEGIN
             FROM jsonb_to_recordset(p->'dispatches') AS r(path text, generation int, queue text, timeout float)
         ), room AS MATERIALIZED (
             -- Counted once, not for each row. A start queues up behind what is held back; the next step of a workflow under way need not.
-            SELECT q.queue, CASE WHEN i ? 'started_at' AND EXISTS (SELECT 1 FROM workflows_app_dispatch h
+            SELECT q.queue, CASE WHEN p->'instance' ? 'started_at' AND EXISTS (SELECT 1 FROM workflows_app_dispatch h
                 WHERE h.queue = q.queue AND h.published_at IS NULL) THEN 0 ELSE p_window END - (SELECT count(*) FROM (SELECT 1 FROM workflows_app_dispatch d
                 WHERE d.queue = q.queue AND d.published_at IS NOT NULL LIMIT p_window) x) AS places
             FROM (SELECT DISTINCT wanted.queue FROM wanted) q
@@ -115,4 +94,35 @@ BEGIN
         FROM wanted w JOIN room ON room.queue = w.queue
         RETURNING CASE WHEN d.published_at IS NOT NULL THEN d.path::text END, d.generation, d.queue::text, d.timeout;
     END IF;
+END $$;
+
+-- Record a decision: changed columns of the instance and its steps, ended attempts, timers, dispatches, events; all or
+-- nothing. Takes and returns what wf_record_rest does.
+CREATE OR REPLACE FUNCTION wf_record(p_instance uuid, p jsonb, p_window int)
+RETURNS TABLE (path text, generation int, queue text, timeout float) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    i jsonb := coalesce(p->'instance', '{}');
+    head bytea;
+BEGIN
+    SELECT x.head_hash INTO head FROM workflows_app_instance x WHERE x.id = p_instance FOR UPDATE;
+    head := wf_append(p_instance, head, p->'events');
+    UPDATE workflows_app_instance x SET
+        state = coalesce(i->>'state', x.state),
+        cause = CASE WHEN i ? 'cause' THEN i->>'cause' ELSE x.cause END,
+        ending = CASE WHEN i ? 'ending' THEN i->>'ending' ELSE x.ending END,
+        undo = coalesce((i->>'undo')::boolean, x.undo),
+        variables = coalesce(i->'variables', x.variables),
+        output = CASE WHEN i ? 'output' THEN nullif(i->'output', 'null') ELSE x.output END,
+        error = CASE WHEN i ? 'error' THEN nullif(i->'error', 'null') ELSE x.error END,
+        open_steps = coalesce((i->>'open_steps')::int, x.open_steps),
+        undo_order = coalesce(i->'undo_order', x.undo_order),
+        undo_next = coalesce((i->>'undo_next')::int, x.undo_next),
+        undo_failed = coalesce((i->>'undo_failed')::boolean, x.undo_failed),
+        sequence = coalesce((i->>'sequence')::bigint, x.sequence),
+        started_at = coalesce((i->>'started_at')::timestamptz, x.started_at),
+        ended_at = CASE WHEN i ? 'ended_at' THEN (i->>'ended_at')::timestamptz ELSE x.ended_at END,
+        head_hash = head
+    WHERE x.id = p_instance;
+    RETURN QUERY SELECT * FROM wf_record_rest(p_instance, p, p_window);
 END $$;

@@ -15,14 +15,27 @@ END $$;
 CREATE OR REPLACE FUNCTION wf_start(p_id uuid, p_version_id bigint, p_workflow text, p_version text,
     p_correlation text, p_key text, p_actor text, p_input jsonb, p_decision jsonb, p_window int) RETURNS jsonb
 LANGUAGE plpgsql AS $$
+DECLARE
+    i jsonb := p_decision->'instance';
+    at timestamptz := (p_decision->>'at')::timestamptz;
+    head bytea := '';
 BEGIN
-    INSERT INTO workflows_app_instance (id, definition_version_id, workflow, version, state, undo, input, variables,
-        open_steps, undo_order, undo_next, undo_failed, sequence, head_hash, correlation_id, idempotency_key,
-        started_by, created_at)
-    VALUES (p_id, p_version_id, p_workflow, p_version, 'pending', false, p_input, '{}', 0, '[]', 0, false, 0, '',
-        p_correlation, p_key, p_actor, (p_decision->>'at')::timestamptz)
+    -- Events first, so that the row is written once; their foreign key is checked at the commit. A key may be taken:
+    -- then the row comes first, so that nothing is stored.
+    IF p_key IS NULL THEN head := wf_append(p_id, head, p_decision->'events'); END IF;
+    INSERT INTO workflows_app_instance (id, definition_version_id, workflow, version, state, cause, ending, undo, input,
+        variables, output, error, open_steps, undo_order, undo_next, undo_failed, sequence, head_hash, correlation_id,
+        idempotency_key, started_by, created_at, started_at, ended_at)
+    VALUES (p_id, p_version_id, p_workflow, p_version, i->>'state', i->>'cause', i->>'ending',
+        coalesce((i->>'undo')::boolean, false), p_input, coalesce(i->'variables', '{}'), nullif(i->'output', 'null'),
+        nullif(i->'error', 'null'), coalesce((i->>'open_steps')::int, 0), '[]', 0, false, (i->>'sequence')::bigint,
+        head, p_correlation, p_key, p_actor, at, at, (i->>'ended_at')::timestamptz)
     ON CONFLICT (workflow, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING;
     IF NOT FOUND THEN RETURN NULL; END IF;
+    IF p_key IS NOT NULL THEN
+        head := wf_append(p_id, head, p_decision->'events');
+        UPDATE workflows_app_instance x SET head_hash = head WHERE x.id = p_id;
+    END IF;
     RETURN (SELECT coalesce(jsonb_agg(jsonb_build_array(r.path, r.generation, r.queue, r.timeout)), '[]')
-        FROM wf_record(p_id, p_decision, p_window) r WHERE r.path IS NOT NULL);
+        FROM wf_record_rest(p_id, p_decision, p_window) r WHERE r.path IS NOT NULL);
 END $$;
