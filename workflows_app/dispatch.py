@@ -110,16 +110,16 @@ def _outgoing(instance: str, plan: canvas.Plan, rest: list[Any], after: Any | No
 
 def _release(signature: Any, body: Signature) -> None:
     """Let the last messages of a signature be parts of a chord: they release its body."""
+    # On what holds them too: Celery hands down what stands there, and nothing would overwrite what stands inside.
+    signature.set(chord=body)
     match signature.subtask_type:
-        case "chain":
-            _release(signature.tasks[-1], body)
         case "group":
             for member in signature.tasks:
                 _release(member, body)
+        case "chain":
+            _release(signature.tasks[-1], body)
         case "chord":
             _release(signature.body, body)
-        case _:
-            signature.set(chord=body)
 
 
 def publish(instance_id: UUID, graph: Graph, dispatches: Sequence[Dispatch]) -> bool:

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.faults import installations
+from tests.faults.installations import Variant
 from tests.services import filesystem
 from tests.services.fixtures import Services, product, services
 from tests.services.product import Product
 from workflows_app.engine.states import INSTANCE_ENDED
 
-__all__ = ["installation", "product", "services"]
+__all__ = ["apart", "installation", "product", "services"]
 
 NAME = "acceptance"
 
@@ -32,3 +34,10 @@ def installation(services: Services) -> Iterator[Product]:
         clean = False
     if not clean:
         services.discard(NAME)
+
+
+@pytest.fixture
+def apart(request: pytest.FixtureRequest, services: Services) -> Iterator[Variant]:
+    """An installation without a worker, on the embedded broker or as the test names it by its parameter."""
+    with installations.running(services, getattr(request, "param", "filesystem quick")) as product:
+        yield product

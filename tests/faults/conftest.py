@@ -1,14 +1,31 @@
 """Fixtures of the fault matrix: private brokers, a throw-away database, real workers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.services.fixtures import fault_database, product, services
+from tests.faults import installations
+from tests.faults.installations import Variant
+from tests.faults.lanes import Lanes
+from tests.services.fixtures import Services, fault_database, services
 
-__all__ = ["fault_database", "measured", "product", "services"]
+__all__ = ["fault_database", "lanes", "measured", "product", "services"]
 
 MEASURED = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture
+def product(request: pytest.FixtureRequest, services: Services) -> Iterator[Variant]:
+    """The installation that the test names by its parameter; the embedded broker by default."""
+    with installations.running(services, getattr(request, "param", "filesystem")) as product:
+        yield product
+
+
+@pytest.fixture(scope="module")
+def lanes(request: pytest.FixtureRequest, services: Services) -> Iterator[Lanes]:
+    """Lanes of the installation that the module names by its parameter; their workers stay between tests."""
+    with installations.running(services, request.param) as product:
+        yield Lanes(product)
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """A worker in miniature: real Celery, our canvases and our result backend, and Redis in the place of the database.
 
-The step task claims a step once, counts down what waits for it under a lock, and either returns normally, so that Celery
-sends what follows, or sends a plan of its own and ends with ``Ignore``. Definitions are flat: activities with ``needs``.
+The step task claims a step once, counts down what waits for it under a lock, and either returns normally, so that
+Celery sends what follows, or sends a plan of its own and ends with ``Ignore``. Definitions are flat: activities with
+``needs``.
 """
 
 from __future__ import annotations

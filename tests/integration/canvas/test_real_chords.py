@@ -21,10 +21,27 @@ CHAIN = {"a": [], "b": ["a"], "c": ["b"]}
 DIAMONDS = {"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"], "e": ["d"], "f": ["e"], "g": ["e"], "h": ["f", "g"]}
 NESTED = {
     "a": [],
-    **{"b": ["a"], "b1": ["b"], "b2": ["b"], "b3": ["b1", "b2"], "b4": ["b3"]},
-    **{"c": ["a"], "c1": ["c"], "d": ["b4", "c1"], "e": ["d"]},
+    "b": ["a"],
+    "b1": ["b"],
+    "b2": ["b"],
+    "b3": ["b1", "b2"],
+    "b4": ["b3"],
+    "c": ["a"],
+    "c1": ["c"],
+    "d": ["b4", "c1"],
+    "e": ["d"],
 }
 FORK_IN_A_PART = {"a": [], "b": [], "x": ["b"], "y": ["b"], "c": [], "z": ["x", "y", "c"], "last": ["z", "a"]}
+CHORD_IN_A_FORK_IN_A_PART = {
+    "r": [],
+    "x": [],
+    "s": ["x"],
+    "t1": ["x"],
+    "t2": ["x"],
+    "t": ["t1", "t2"],
+    "end": ["s", "t", "r"],
+    "last": ["end"],
+}
 FORKS_IN_A_ROW = {"a": [], "b": [], "c": ["a", "b"], "d": ["a", "b"], "e": ["c", "d"], "f": ["c", "d"], "g": ["e", "f"]}
 WIDE = {**{f"s{n}": [] for n in range(40)}, "join": [f"s{n}" for n in range(40)]}
 CROSSED = {"a": [], "b": [], "c": ["a"], "d": ["a", "b"], "e": ["c", "d"]}
@@ -62,7 +79,9 @@ class Relay:
 
     def wait_until_idle(self) -> None:
         """Wait until no message is waiting or in the hands of a worker."""
-        eventually(lambda: not self.client.llen("default") and not self.client.hlen("unacked"), 30, "the queue is empty")
+        eventually(
+            lambda: not self.client.llen("default") and not self.client.hlen("unacked"), 30, "the queue is empty"
+        )
 
 
 @pytest.fixture(scope="module", params=["as sent", "as rendered"])
@@ -99,6 +118,7 @@ def in_order(ran: list[str], needs: dict[str, list[str]]) -> bool:
         pytest.param(DIAMONDS, id="chords in a chain"),
         pytest.param(NESTED, id="a chord in a part of a chord"),
         pytest.param(FORK_IN_A_PART, id="a fork in a part of a chord"),
+        pytest.param(CHORD_IN_A_FORK_IN_A_PART, id="a chord in a fork in a part of a chord"),
         pytest.param(FORKS_IN_A_ROW, id="chords whose bodies are groups and chords"),
         pytest.param(WIDE, id="a wide group and its join"),
     ],

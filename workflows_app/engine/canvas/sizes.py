@@ -18,7 +18,7 @@ LINK = 210
 """The signature of one step that waits for its turn, without what it names."""
 FRAME = 170
 """What a chain, a group or a chord adds to the signatures inside it."""
-IDS = 275
+IDS = 320
 """The ids that Celery writes into each signature of a group or chord when it sends the group or the chord's header."""
 KEY = 16
 """The key under which a signature, or a list of them, is attached to another."""
@@ -93,16 +93,16 @@ def _named(task: Task) -> int:
 
 
 def _ends(plan: Plan) -> int:
-    """In how many places of a plan the body of the chord around it is written down."""
+    """In how many places of a plan the body of the chord around it is written down: its ends, and what holds them."""
     match plan:
         case Task():
             return 1
         case Chain():
             return _ends(plan.links[-1])
         case Group():
-            return sum(_ends(member) for member in plan.members)
+            return 1 + sum(_ends(member) for member in plan.members)
         case Chord():
-            return _ends(plan.body)
+            return 1 + _ends(plan.body)
 
 
 def _bursts(plan: Plan, rest: int, after: int, ids: bool, messages: dict[str, int]) -> Iterator[int]:

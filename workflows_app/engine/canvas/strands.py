@@ -93,8 +93,6 @@ class Strands:
             siblings = self._siblings(strand)
             ends = [member.ends() for member in siblings]
             covered = [member for member, its in zip(siblings, ends, strict=True) if its <= gate]
-            if any(its & gate and not its <= gate for its in ends):
-                return None
             if sum(len(its) for its in ends if its <= gate) == len(gate):
                 return covered
             if len(covered) < len(siblings) or strand.inside is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import re
 import sys
 import time
 from argparse import ArgumentParser
@@ -12,15 +13,19 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
+
 from workflows_app import selectors
-from workflows_app.engine import definition
-from workflows_app.engine.errors import InputInvalid, Problem, Refused
+from workflows_app.engine import canvas, definition
+from workflows_app.engine.errors import DefinitionInvalid, InputInvalid, Problem, Refused
+from workflows_app.engine.graph import Graph
 from workflows_app.engine.states import INSTANCE_ENDED, InstanceState
-from workflows_app.management import listing
+from workflows_app.management import listing, planning
 from workflows_app.management.answers import DONE, REFUSED, STILL_RUNNING, AnsweringCommand
-from workflows_app.services import definitions, instances
+from workflows_app.services import definitions, graphs, instances
 
 POLL_SECONDS = 0.1
+WORKFLOW_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
 class Command(AnsweringCommand):
@@ -38,6 +43,10 @@ class Command(AnsweringCommand):
         sub.add_argument("file", metavar="FILE", help="YAML or JSON, - for standard input")
         sub = verb("publish", "Publish a definition as a version that never changes.")
         sub.add_argument("file", metavar="FILE", help="YAML or JSON, - for standard input")
+        sub = verb("plan", "Show the Celery canvases that a definition compiles to, and where the engine decides.")
+        sub.add_argument("source", metavar="FILE|NAME", help="YAML or JSON, - for standard input, or a published name")
+        sub.add_argument("--version", dest="workflow_version", help="of a published name; the highest by default")
+        sub.add_argument("--step-by-step", action="store_true", help="without fusion: a message for each step")
         verb("schema", "Print the JSON Schema of the definition language.")
         sub = verb("start", "Start an instance.")
         sub.add_argument("name", metavar="NAME")
@@ -84,6 +93,23 @@ class Command(AnsweringCommand):
         name = version.definition.name
         self.show({"workflow": name, "version": version.version}, f"{name} {version.version} is published")
         return DONE
+
+    def do_plan(self, *, source: str, workflow_version: str | None, step_by_step: bool, **options: Any) -> int:
+        graph = self._graph(source, workflow_version)
+        fusing = settings.ORCHESTRATOR_FUSION and not step_by_step
+        canvases = canvas.survey(graph, fusing=fusing)
+        self.show(planning.document(graph, canvases, fusing=fusing), planning.text(graph, canvases, fusing=fusing))
+        return DONE
+
+    def _graph(self, source: str, version: str | None) -> Graph:
+        """Return the graph of a file, or of a published version where no such file exists."""
+        if version is None and (source == "-" or not WORKFLOW_NAME.fullmatch(source) or Path(source).is_file()):
+            parsed, problems = definitions.check(text=read(source))
+            errors = [p for p in problems if p.severity == "error"]
+            if parsed is None or errors:
+                raise DefinitionInvalid(f"the definition has {len(errors)} problem(s)", problems=errors)
+            return Graph(parsed, definitions.resolve_activities(parsed))
+        return graphs.of_version(definitions.find(name=source, version=version).pk)
 
     def do_schema(self, **options: Any) -> int:
         self.stdout.write(json.dumps(definition.language_schema(), indent=2))

@@ -1,0 +1,106 @@
+"""Large workflows end like small ones: a long chain, a wide block; no message grows with them."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.faults import invariants
+from tests.services.documents import workflow
+from tests.services.processes import eventually
+from workflows_app.engine.states import INSTANCE_ENDED
+
+MESSAGE_BYTES = 64_000
+ENDING_SECONDS = 60
+PUSHED = re.compile(rb'"LPUSH" "default" (.*)')
+
+pytestmark = [
+    pytest.mark.redis,
+    # A message for each step takes longer; its sizes show as well with fewer steps.
+    pytest.mark.parametrize(("apart", "steps"), [("redis", 1000), ("redis separate", 250)], indirect=["apart"]),
+]
+
+
+class Monitor:
+    """Measures what is put into the queue of a private Redis, as Redis itself reports it."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=ENDING_SECONDS)
+        self.sizes: list[int] = []
+        self.socket.sendall(b"MONITOR\r\n")
+        self.lines = self.socket.makefile("rb")
+        assert self.lines.readline() == b"+OK\r\n"
+        self.thread = threading.Thread(target=self._read, daemon=True)
+
+    def __enter__(self) -> Monitor:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
+        self.lines.close()
+        self.socket.close()
+
+    def _read(self) -> None:
+        for line in self.lines:
+            found = PUSHED.search(line)
+            if found:
+                self.sizes.append(len(found[1]))
+
+
+@pytest.fixture
+def monitor(apart: Any) -> Iterator[Monitor]:
+    with Monitor(apart.broker.port) as monitor:
+        yield monitor
+
+
+def echo(name: str, **more: Any) -> dict[str, Any]:
+    return {"id": name, "activity": "core.echo", "with": {"name": name}, **more}
+
+
+def ended(product: Any, instance: str) -> dict[str, Any]:
+    """Wait for the end with questions that cost nothing, and return the view."""
+
+    def over() -> bool:
+        return any(row["id"] == instance and row["state"] in INSTANCE_ENDED for row in product.instances())
+
+    eventually(over, ENDING_SECONDS, lambda: f"{instance} ended\n{product.tails()}", every=0.2)
+    found: dict[str, Any] = product.show(instance)
+    return found
+
+
+def test_a_long_chain_completes_in_messages_of_bounded_size(apart, steps, monitor):
+    apart.publish(workflow("long", *[echo(f"step_number_{number}") for number in range(steps)]))
+    apart.worker()
+    instance = apart.begin("long")
+    view = ended(apart, instance)
+
+    assert view["state"] == "completed"
+    assert Counter(apart.attempts(instance).values()) == {1: steps}
+    assert 0 < max(monitor.sizes) < MESSAGE_BYTES
+    assert (len(apart.delivered(instance)) < steps / 4) == apart.fuses
+    invariants.check(apart, [instance])
+
+
+def test_a_wide_block_joins_once(apart, steps, monitor):
+    branches = {f"branch_{number}": [echo(f"step_number_{number}")] for number in range(steps)}
+    block = {"id": "block", "parallel": {"branches": branches}}
+    apart.publish(workflow("wide", echo("before"), block, echo("join"), echo("after")))
+    apart.worker()
+    instance = apart.begin("wide")
+    view = ended(apart, instance)
+
+    assert view["state"] == "completed"
+    assert Counter(apart.attempts(instance).values()) == {1: steps + 3}
+    starts = [event["step"] for event in apart.history(instance) if event["type"] == "step.started"]
+    assert starts[-2:] == ["join", "after"]
+    assert 0 < max(monitor.sizes) < MESSAGE_BYTES
+    assert Counter(message["step"] for message in apart.delivered(instance))["join"] == (not apart.fuses)
+    invariants.check(apart, [instance])

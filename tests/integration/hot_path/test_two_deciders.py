@@ -1,0 +1,109 @@
+"""A step's success is decided in the database or by the engine: both leave the same rows, events and hashes behind."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.integration.hot_path.deciders import Pair
+from tests.integration.hot_path.documents import chains, inputs, mixed_documents, plain_documents
+from tests.integration.hot_path.world import World
+from tests.strategies.definitions import documents as any_documents
+
+pytestmark = pytest.mark.django_db
+
+
+def examples(count: int) -> Callable[[Any], Any]:
+    # Each example undoes what it stored, so the database that they share is as good as a new one for each.
+    unhealthy = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
+    return settings(max_examples=count, deadline=None, suppress_health_check=unhealthy)
+
+
+class TakenBack(Exception):
+    """Ends an example, so that nothing of it stays in the database."""
+
+
+def live(data: st.DataObject, document: dict[str, Any], input: Any, *, trouble: bool) -> list[Pair]:
+    """Let an instance live; return what both deciders said to each success. They have been compared."""
+    try:
+        with transaction.atomic():
+            world = World(data, document, input)
+            world.live(trouble=trouble)
+            raise TakenBack
+    except TakenBack:
+        return world.pairs
+
+
+def test_whatever_happens_around_them_they_agree() -> None:
+    seen: Counter[bool] = Counter()
+
+    @examples(60)
+    @given(data=st.data(), document=mixed_documents() | any_documents(("core.echo",)), input=inputs())
+    def check(data: st.DataObject, document: dict[str, Any], input: Any) -> None:
+        seen.update(pair.accepted for pair in live(data, document, input, trouble=True))
+
+    check()
+    assert min(seen[True], seen[False]) > 20, "one of the two was hardly ever asked"
+
+
+def test_the_database_decides_all_that_is_plain() -> None:
+    seen: Counter[str] = Counter()
+
+    @examples(60)
+    @given(data=st.data(), document=plain_documents(), input=inputs(), trouble=st.booleans())
+    def check(data: st.DataObject, document: dict[str, Any], input: Any, trouble: bool) -> None:
+        for pair in live(data, document, input, trouble=trouble):
+            kind = plain_kind(pair)
+            assert pair.accepted == (kind is not None), pair.claim.path
+            seen[kind or "left to the engine"] += 1
+
+    check()
+    assert min(seen[kind] for kind in ("nothing", "next", "branch", "left to the engine")) > 3, seen
+
+
+@examples(25)
+@given(data=st.data(), document=chains(), input=inputs())
+def test_a_row_of_steps_never_needs_the_engine(data: st.DataObject, document: dict[str, Any], input: Any) -> None:
+    pairs = live(data, document, input, trouble=False)
+
+    assert [pair.accepted for pair in pairs] == [True] * len(document["steps"])
+
+
+def plain_kind(pair: Pair) -> str | None:
+    """Say by the engine's events what plainly followed from a success: ``None`` if only the engine can tell.
+
+    Plain are: nothing; the one step that waited for this one alone; the end of a branch in a block that stays open;
+    and the end of an instance, where the step is the end that everything leads to.
+    """
+    graph, path = pair.claim.graph, pair.claim.path
+    stopped = [json.loads(row) for row in pair.before["step"] + pair.before["instance"]]
+    if not pair.engine.recorded or any(row.get("stopping") or row.get("ending") for row in stopped):
+        return None
+    events = [json.loads(event) for event in pair.engine.rows["event"][len(pair.before["event"]) :]]
+    mates = [json.loads(row)["path"] for row in pair.before["dispatch"]]
+    facts = [(event["type"], event["step"]) for event in events]
+    facts = [fact for fact in facts if fact[0] != "step.started" or fact[1] not in mates]
+    node = graph[path]
+    following = [next_ for next_ in node.successors if graph[next_].needs == (path,)]
+    begun = [("step.scheduled", *following), ("step.started", *following)]
+    inside = graph[node.parent].children if node.parent else graph.roots
+    ends = [other for other in inside if not graph[other].successors]
+    match facts[1:]:
+        case _ if facts[:1] != [("step.completed", path)]:
+            return None
+        case []:
+            return "nothing"
+        case found if len(following) == 1 and found in (begun, begun[:1]):
+            return "next"
+        case [("step.completed", branch)] if branch == node.parent and ends == [path] == [inside[-1]]:
+            return "branch"
+        case [("instance.completed", "")] if ends == [path]:
+            return "end"
+    return None
