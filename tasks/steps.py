@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
+import time
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +20,9 @@ from workflows_app.dispatch import LONG_STEP_TASK, STEP_TASK
 from workflows_app.engine.errors import OrchestratorError
 
 log = logging.getLogger(__name__)
+
+UNUSED_SECONDS = 1.0
+_used = threading.local()
 
 
 @shared_task(bind=True, name=STEP_TASK, acks_late=True)
@@ -50,7 +55,7 @@ def run(request: Any, message: dict[str, Any]) -> None:
     except (KeyError, TypeError, ValueError) as problem:
         log.warning("a message that is not one of ours was dropped: %r", problem)
     else:
-        connection.close_if_unusable_or_obsolete()
+        _look_at_connection()
         discover_activities()
         worker = f"{request.hostname or 'worker'}:{os.getpid()}"
         carries_on = Run(instance_id, keys, worker=worker, request=request).perform()
@@ -70,6 +75,14 @@ def step_key(value: Any) -> StepKey:
             path.encode()
             return path, generation
     raise ValueError("step or generation is not one")
+
+
+def _look_at_connection() -> None:
+    """Drop a connection that broke while nobody used it; one that was in use a moment ago is not asked."""
+    now = time.monotonic()
+    if now - getattr(_used, "at", float("-inf")) > UNUSED_SECONDS:
+        connection.close_if_unusable_or_obsolete()
+    _used.at = now
 
 
 def discover_activities() -> None:
