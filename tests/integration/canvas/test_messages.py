@@ -158,13 +158,11 @@ def forks(plan: Plan) -> bool:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60)
-@given(plan=drawn_plans(), send=st.sampled_from([by_us]))
-def test_no_message_and_no_moment_is_larger_than_foretold(
-    outbox: list[Sent], plan: Plan, send: Callable[[Plan], None]
-) -> None:
+@given(plan=drawn_plans())
+def test_no_message_and_no_moment_is_larger_than_foretold(outbox: list[Sent], plan: Plan) -> None:
     weight = canvas.weigh(plan)
 
-    for _, sent in moments(plan, send, outbox):
+    for _, sent in moments(plan, by_us, outbox):
         assert sum(each.bytes for each in sent) <= weight.together, shape(plan)
         for each in sent:
             assert each.bytes <= weight.messages[each.named["step"]], shape(plan)
@@ -193,7 +191,7 @@ def bones(value: Any) -> Any:
             return {"task": value["task"], "named": inside, "queue": options["queue"], **attached}
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=30)
 @given(plan=drawn_plans())
 def test_we_send_what_celery_would_send_for_the_canvas(outbox: list[Sent], plan: Plan) -> None:
     def seen(send: Callable[[Plan], None]) -> list[Any]:
@@ -206,7 +204,7 @@ def test_we_send_what_celery_would_send_for_the_canvas(outbox: list[Sent], plan:
     assert seen(by_us) == seen(by_celery)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=30)
 @given(plan=drawn_plans(), send=st.sampled_from([by_us, by_celery]))
 def test_a_message_carries_on_with_exactly_what_celery_sends_next(
     outbox: list[Sent], plan: Plan, send: Callable[[Plan], None]
@@ -273,7 +271,8 @@ def test_the_messages_of_a_thousand_steps_are_small(outbox: list[Sent], shape: s
 
     largest = max(each.bytes for _, sent in moments(plan, by_us, outbox) for each in sent)
 
-    assert largest <= 64_000
+    in_redis = largest * 4 / 3
+    assert in_redis <= 64_000
     assert largest <= canvas.weigh(plan).largest
 
 

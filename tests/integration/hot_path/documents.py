@@ -16,10 +16,11 @@ LONG_TEXT = "0123456789abcdef" * 320
 KEYS = ("a", "b", "n", "list", "odd key", "7")
 
 _TEXTS = st.sampled_from(["", "x", "é", "a\\u0000b", '"quoted"', "line\nbreak", "\x7f\x01", "𝔘", "${ input }", "null"])
-_NUMBERS = st.sampled_from(
-    [0, 1, -1, 7, 0.0, -0.0, 1.0, 0.1, 1e-7, 1e15, 1e16, -1e16, 1e17, 1.5e18, 9.3e18, 1e19, -1e19, 1e22, 1e300, 5e-324]
-    + [2**53, 2**53 + 1, 10**18, 2**63 - 1, -(2**63), 123456789012345680.0]
-) | st.floats(allow_nan=False, allow_infinity=False)
+_INTEGERS = [0, 1, -1, 7, 2**53, 2**53 + 1, 10**18, 2**63 - 1, -(2**63)]
+_DOUBLES = [0.0, -0.0, 1.0, 0.1, 1e-7, 1e15, 1e16, -1e16, 1.5e18, 9.3e18, 1e19, -1e22, 1e300, 5e-324]
+_NUMBERS = st.sampled_from([*_INTEGERS, *_DOUBLES, 123456789012345680.0]) | st.floats(
+    allow_nan=False, allow_infinity=False
+)
 _LEAVES = st.none() | st.booleans() | _NUMBERS | _TEXTS
 JSON = st.recursive(
     _LEAVES,

@@ -1,4 +1,4 @@
-"""What a worker claims along with a success: a step that came with the message, and what the engine lets it take over."""
+"""What a worker claims along with a success: steps that came with the message, and what the engine lets it have."""
 
 from __future__ import annotations
 

@@ -46,7 +46,9 @@ def test_a_worker_without_time_sends_the_next_step(driver: Driver) -> None:
     assert pair.hot.next is None
 
 
-@pytest.mark.parametrize(("window", "queue", "published"), [(1, "default", False), (2, "default", True), (1, "other", True)])
+@pytest.mark.parametrize(
+    ("window", "queue", "published"), [(1, "default", False), (2, "default", True), (1, "other", True)]
+)
 def test_what_is_sent_is_held_back_while_the_window_of_its_queue_is_full(
     driver: Driver, settings: Any, window: int, queue: str, published: bool
 ) -> None:

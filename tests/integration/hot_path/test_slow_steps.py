@@ -8,10 +8,8 @@ from typing import Any
 import pytest
 
 from tasks import execution, leases
-from tests.integration.hot_path.workbench import Workbench
+from tests.integration.hot_path.workbench import WIDE, Workbench
 from workflows_app.models import Dispatch
-
-WIDE = "\n".join(f"  - {{id: s{n}, activity: core.echo, needs: []}}" for n in range(3))
 
 
 def test_what_came_along_leaves_while_the_slow_step_still_runs(
@@ -33,5 +31,5 @@ def test_what_came_along_leaves_while_the_slow_step_still_runs(
 
     assert seen == [True]
     assert bench.performed == ["s0"]
-    assert bench.sent == [["s1", "s2"]]
-    assert sorted(Dispatch.objects.values_list("path", flat=True)) == ["s1", "s2"]
+    assert bench.sent == [["s1", "s2", "s3", "s4"]]
+    assert sorted(Dispatch.objects.values_list("path", flat=True)) == ["s1", "s2", "s3", "s4"]

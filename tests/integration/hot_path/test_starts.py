@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.db import connection, connections, transaction
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.integration.driver import Driver
 from tests.integration.hot_path.documents import inputs, mixed_documents, text_of
@@ -35,10 +36,12 @@ def started(version: str | None = None, **options: Any) -> Instance:
 
 @pytest.mark.django_db
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(document=mixed_documents() | any_documents(("core.echo",)), input=inputs())
-def test_the_instance_that_comes_back_is_the_one_that_is_stored(document: dict[str, Any], input: Any) -> None:
+@given(document=mixed_documents() | any_documents(("core.echo",)), input=inputs(), key=st.sampled_from([None, "k"]))
+def test_the_instance_that_comes_back_is_the_one_that_is_stored(
+    document: dict[str, Any], input: Any, key: str | None
+) -> None:
     point = transaction.savepoint()
-    returned = Driver().start(text_of(document), input)
+    returned = Driver().start(text_of(document), input, idempotency_key=key)
 
     row = Instance.objects.get(pk=returned.pk)
     for field in Instance._meta.concrete_fields:
@@ -50,10 +53,11 @@ def test_the_instance_that_comes_back_is_the_one_that_is_stored(document: dict[s
     transaction.savepoint_rollback(point)
 
 
-def test_a_start_is_recorded_with_its_time_its_author_and_its_first_steps(driver: Driver) -> None:
+@pytest.mark.parametrize("key", [None, "k"])
+def test_a_start_is_recorded_with_its_time_its_author_and_its_first_steps(driver: Driver, key: str | None) -> None:
     publish("1.0.0")
 
-    instance = started(input={"x": 1}, correlation_id="c-1")
+    instance = started(input={"x": 1}, correlation_id="c-1", idempotency_key=key)
 
     assert (instance.created_at, instance.started_at) == (driver.now, driver.now)
     assert (instance.correlation_id, instance.started_by) == ("c-1", "ada")

@@ -50,7 +50,7 @@ def test_whatever_happens_around_them_they_agree() -> None:
         seen.update(pair.accepted for pair in live(data, document, input, trouble=True))
 
     check()
-    assert min(seen[True], seen[False]) > 20, "one of the two was hardly ever asked"
+    assert min(seen[True], seen[False]) > 10, "one of the two was hardly ever asked"
 
 
 def test_the_database_decides_all_that_is_plain() -> None:
@@ -65,7 +65,7 @@ def test_the_database_decides_all_that_is_plain() -> None:
             seen[kind or "left to the engine"] += 1
 
     check()
-    assert min(seen[kind] for kind in ("nothing", "next", "branch", "left to the engine")) > 3, seen
+    assert min(seen["next"], seen["left to the engine"]) > 10, seen
 
 
 @examples(25)

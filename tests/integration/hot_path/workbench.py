@@ -18,11 +18,14 @@ from workflows_app import dispatch
 from workflows_app.activities import ActivityContext
 from workflows_app.engine.commands import Dispatch as ToSend
 from workflows_app.engine.graph import Graph
-from workflows_app.models import Dispatch, Event, Instance, Timer
+from workflows_app.models import Dispatch, Event, Instance, Step, Timer
 from workflows_app.services import sweep
 from workflows_app.services.steps import Claim
 
 Perform = Callable[[Any, ActivityContext], Any]
+
+ROW = "  - {id: a, activity: core.echo}\n  - {id: b, activity: core.echo}\n  - {id: c, activity: core.echo}"
+WIDE = "\n".join(f"  - {{id: s{n}, activity: core.echo, needs: []}}" for n in range(5))
 
 
 class Workbench:
@@ -107,3 +110,13 @@ def history(instance: Instance) -> list[tuple[str, str, Any]]:
     rows = Event.objects.filter(instance=instance).order_by("sequence").values_list("type", "step", "data")
     forgotten = {"due_at", "worker", "correlation_id"}
     return [(type_, step, {k: v for k, v in data.items() if k not in forgotten}) for type_, step, data in rows]
+
+
+def states(instance: Instance) -> dict[str, str]:
+    """The stored states of its steps."""
+    return dict(Step.objects.filter(instance=instance).values_list("path", "state"))
+
+
+def waiting(instance: Instance) -> list[str]:
+    """The steps that a message may still claim."""
+    return sorted(Dispatch.objects.filter(instance=instance).values_list("path", flat=True))

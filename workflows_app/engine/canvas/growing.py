@@ -57,17 +57,19 @@ class _Growth:
                 if arrived[follow.gate] == len(follow.gate):
                     self._extend(waiting.pop(follow.gate))
         for follow in waiting.values():
-            self._leave(follow, "waits for steps outside this region: its join is counted in the database")
+            self._leave(
+                follow, f"{_name(follow)} waits for steps outside this region: its join is counted in the database"
+            )
 
     def _leave(self, go: static.Go, why: str) -> None:
         for path in sorted(go.gate & self.strands.at.keys()):
-            self.notes.add(path, go.joins[0], f"`{go.joins[0]}` {why}")
+            self.notes.add(path, go.joins[0], why)
 
     def _extend(self, go: static.Go) -> None:
         if len(go.then) > WIDE:
-            self._leave(go, f"is one of a wide group of {len(go.then)}: it is dispatched at its own frontier")
+            self._leave(go, f"a wide group of {len(go.then)} begins: it is dispatched at its own frontier")
         elif self.steps + len(go.then) > STEPS_LIMIT:
-            self._leave(go, f"is left for the next region: one holds at most {STEPS_LIMIT} steps")
+            self._leave(go, f"{_name(go)} is left for the next region: one holds at most {STEPS_LIMIT} steps")
         elif not self._fuse(go):
             self._append(go)
 
@@ -90,14 +92,14 @@ class _Growth:
     def _append(self, go: static.Go) -> None:
         place = self.strands.place(go.gate)
         if place is None:
-            self._leave(go, "waits for steps of different strands: its join is counted in the database")
+            self._leave(go, f"{_name(go)} waits for steps of different strands: its join is counted in the database")
             return
         tasks = [coming(self.graph, path) for path in go.then]
         undo = self.strands.follow(place, tasks)
         if self.full or not self._fits(place, tasks):
             self.full = True
             undo()
-            self._leave(go, f"does not fit any more: the region would exceed {self.limit_bytes // 1000} kB")
+            self._leave(go, f"{_name(go)} does not fit any more: the region would exceed {self.limit_bytes // 1000} kB")
             return
         self._begun(go.then)
 
@@ -112,3 +114,7 @@ class _Growth:
     def _begun(self, paths: Sequence[str]) -> None:
         self.ends.extend(paths)
         self.steps += len(paths)
+
+
+def _name(go: static.Go) -> str:
+    return f"`{go.joins[0]}`"

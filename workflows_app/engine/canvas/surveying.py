@@ -113,8 +113,9 @@ class _Survey:
                 continue
             node = self.graph[path]
             self.leads[path] = opening.leads
-            match node.kind:
-                case NodeKind.ACTIVITY if not node.step.disabled:
+            passed = node.step.disabled and node.kind is not NodeKind.BRANCH
+            match None if passed else node.kind:
+                case NodeKind.ACTIVITY:
                     frontier.append(path)
                 case NodeKind.PARALLEL | NodeKind.BRANCH:
                     todo.extend(child for child in node.children if not self.graph[child].needs)
@@ -148,17 +149,28 @@ class _Survey:
         """
         through = () if opening is None else (opening, *opening.through)
         together: dict[str, list[str]] = {}
+        joins: dict[str, None] = {}
         for path in paths:
             following, block = self._after(path), self._ended(path)
             for node in following:
-                first = self.graph[node].join is Join.ANY
                 if len(self.graph[node].needs) > 1:
-                    when = "with the first of its needs" if first else "when all that it waits for has settled"
-                    together[f"`{node}`, {when}"] = [node]
+                    joins[node] = None
                 else:
                     together.setdefault(begins or self._after_node(block or path), []).append(node)
         for each, nodes in together.items():
             self._open(nodes, each, through)
+        for node in joins:
+            self._open_join(node)
+
+    def _open_join(self, path: str) -> None:
+        """Open a node that waits for several; one of which a need is still to be entered is led to again from there."""
+        node = self.graph[path]
+        if node.join is Join.ANY:
+            self._open((path,), f"`{path}`, with the first of its needs")
+            return
+        known = all(need in self.leads for need in node.needs)
+        opening = _Opening((path,), f"`{path}`, when all that it waits for has settled", [])
+        (self.openings if known else self.later).append(opening)
 
     def _after_node(self, path: str) -> str:
         kind = {NodeKind.CHOICE: "the choice ", NodeKind.PARALLEL: "the block "}.get(self.graph[path].kind, "")

@@ -48,13 +48,14 @@ def flat(draw: st.DrawFn, most: int = 24) -> Definition:
 def nested(draw: st.DrawFn, wide: bool = True) -> Definition:
     """Draw series-parallel definitions: blocks in blocks, some of them ``wide``."""
     names = (f"s{number}" for number in range(10**6))
+    most = 4 if wide else 2
 
     def block(depth: int) -> list[dict[str, Any]]:
         steps: list[dict[str, Any]] = []
         for _ in range(draw(st.integers(1, 3))):
             name, keys = next(names), {"queue": "gpu"} if draw(st.integers(0, 5)) == 0 else {}
             if depth < 3 and draw(st.integers(0, 2)) == 0:
-                branches = {next(names): block(depth + 1) for _ in range(draw(st.integers(1, 4)))}
+                branches = {next(names): block(depth + 1) for _ in range(draw(st.integers(1, most)))}
                 steps.append({"id": name, "parallel": {"branches": branches}})
             elif wide and draw(st.integers(0, 12)) == 0:
                 members = {next(names): [{"id": next(names), "activity": "core.echo"}] for _ in range(20)}
