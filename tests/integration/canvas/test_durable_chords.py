@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from celery import states
+from celery import chord, states
 from celery.backends.base import DisabledBackend
 from celery.result import AsyncResult
 
@@ -71,7 +71,7 @@ def test_a_body_that_cannot_be_sent_is_left_to_the_sweeper(
 
 
 def test_a_chord_is_prepared_without_a_message_and_without_storing_anything(outbox: list[Any]) -> None:
-    app.backend.apply_chord(("group", []), BODY)
+    app.backend.apply_chord(("group", []), app.signature(BODY))
 
     assert outbox == []
 
@@ -80,3 +80,21 @@ def test_results_are_as_disabled_as_without_a_backend() -> None:
     assert isinstance(app.backend, DisabledBackend)
     with pytest.raises(NotImplementedError):
         AsyncResult("some-id", app=app).get(timeout=0)
+
+
+def test_a_chord_of_somebody_else_s_tasks_is_refused_before_anything_is_sent(outbox: list[Any]) -> None:
+    parts = [app.signature("shop.count", immutable=True), app.signature("shop.count", immutable=True)]
+
+    with pytest.raises(NotImplementedError, match="result backend"):
+        chord(parts, app.signature("shop.sum"), app=app).apply_async()
+
+    assert outbox == []
+
+
+def test_a_part_of_somebody_else_s_chord_releases_nothing(outbox: list[Any], caplog: pytest.LogCaptureFixture) -> None:
+    foreign = SimpleNamespace(id="part", root_id=None, chord={**BODY, "task": "shop.sum"})
+
+    app.backend.on_chord_part_return(foreign, states.SUCCESS, None)
+
+    assert outbox == []
+    assert "not one of ours" in caplog.text

@@ -10,6 +10,7 @@ import pytest
 from django.db import connection, connections, transaction
 
 from tasks import execution, leases
+from tasks.steps import discover_activities
 from workflows_app import dispatch
 from workflows_app.activities import activity, registry
 from workflows_app.models import Dispatch, Instance, Step
@@ -240,7 +241,7 @@ def test_a_broken_plugin_does_not_lose_the_steps_of_the_others(settings: Any, mo
     instance = start(TWO)
     settings.ORCHESTRATOR_ACTIVITY_MODULES = [*settings.ORCHESTRATOR_ACTIVITY_MODULES, "no.such.module"]
     monkeypatch.setattr(registry, "_is_discovered", False)
-    worker = Session(lambda: execution.run(claim(instance)))
+    worker = Session(lambda: (discover_activities(), execution.run(claim(instance))))
     worker.join(10)
     assert (worker.raised, state(instance, "a")) == (None, "completed")
 
@@ -249,17 +250,16 @@ def test_a_sweep_asks_a_broker_that_is_away_once(monkeypatch: pytest.MonkeyPatch
     monkeypatch.undo()
     tried: list[int] = []
 
-    class Away:
-        def apply_async(self) -> None:
-            tried.append(1)
-            raise OSError("away")  # after 2 s (Redis that hangs: 4 s)
+    def away(*_: Any) -> None:
+        tried.append(1)
+        raise OSError("away")  # after 2 s (Redis that hangs: 4 s)
 
-    monkeypatch.setattr(dispatch, "render", lambda *_: Away())
+    monkeypatch.setattr(dispatch, "send", away)
     for _ in range(10):
         start(WAITS)
     time.sleep(0.05)
     sweep.fire_timers()
-    assert len(tried) <= 2
+    assert 1 <= len(tried) <= 2
 
 
 def test_the_undo_of_an_unknown_effect_does_not_see_the_substitute_output() -> None:

@@ -13,7 +13,7 @@ from workflows_app.engine.graph import Graph
 
 LIMIT_BYTES = 32_000
 """How many bytes the messages of one region may take at once."""
-REMEMBERED = 4096
+REMEMBERED = 1024
 """How many frontiers a process remembers the regions of."""
 
 

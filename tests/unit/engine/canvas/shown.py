@@ -32,6 +32,11 @@ def region(definition: Definition, *paths: str, generation: int = 1, **options: 
     return canvas.region(Graph(definition), frontier(Graph(definition), *paths, generation=generation), **options)
 
 
+def whys(found: Region) -> list[str]:
+    """Return the reasons for which a region ends."""
+    return [hand_over.why for hand_over in found.hand_overs]
+
+
 def frontier(graph: Graph, *paths: str, generation: int = 1) -> list[Dispatch]:
     """Return dispatches of these steps."""
     return [

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from tests.strategies.definitions import definitions
 from tests.unit.engine.canvas.drawn import activity, flat, flow, nested, whole_language
-from tests.unit.engine.canvas.workers import CALM, STORM, Interpreter, Weather, Workers, outcome
+from tests.unit.engine.canvas.plain_loop import Interpreter, outcome
+from tests.unit.engine.canvas.workers import CALM, STORM, Weather, Workers
 from workflows_app.engine.definition import Definition
 from workflows_app.engine.states import STEP_OPEN
 

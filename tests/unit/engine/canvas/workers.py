@@ -8,20 +8,17 @@ a normal return, the worker returns normally; otherwise they are compiled anew a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
+from tests.unit.engine.canvas.plain_loop import settle
 from tests.unit.engine.transitions.simulator import Simulator
 from workflows_app.engine import canvas
 from workflows_app.engine.canvas import Chain, Chord, Group, Plan, Task, plans
 from workflows_app.engine.commands import Dispatch, TimerKind
 from workflows_app.engine.definition import Definition
 from workflows_app.engine.node import LONG_AFTER
-from workflows_app.engine.states import STEP_OPEN, Role
 from workflows_app.engine.transitions import (
-    AttemptFailed,
     AttemptLost,
-    AttemptSucceeded,
     Cancel,
     StepClaimed,
     TimerFired,
@@ -259,17 +256,10 @@ class Workers(Simulator):
         return not alone and ready.queue == run.queue
 
     def _end(self, path: str) -> None:
-        if not self.settled:
-            super()._end(path)
-            return
-        step = self.state.steps[path]
-        assert step.attempt is not None
-        self.now += timedelta(milliseconds=self.random.randint(1, 1000))
-        if step.role is Role.ACTION and getattr(self.graph[path].step.body, "activity", "") == "core.fail":
-            error = {"code": "BOOM", "message": "no", "details": {}, "recoverable": True}
-            self._take(AttemptFailed(step=path, number=step.attempt, error=error), path)
+        if self.settled:
+            settle(self, path)
         else:
-            self._take(AttemptSucceeded(step=path, number=step.attempt, output=step.input), path)
+            super()._end(path)
 
     def _fire(self) -> None:
         key = min(self.timers, key=lambda k: (self.timers[k], k))
@@ -282,42 +272,3 @@ class Workers(Simulator):
         self.cancels = False
         self._take(Cancel(actor="ada", compensate=self.random.choice([None, True, False])), None)
         self._publish(self._published())
-
-
-class Interpreter(Simulator):
-    """The plain loop: every dispatch in its order, one after the other; no message, no canvas."""
-
-    def run(self, *, limit: int = 20_000) -> None:
-        self.start()
-        for _ in range(limit):
-            if self.ended:
-                return
-            if self.dispatches:
-                path = next(iter(self.dispatches))
-                del self.dispatches[path]
-                self._take(StepClaimed(step=path, worker="w"), path)
-                self._end(path)
-            else:
-                key = min(self.timers, key=lambda k: (self.timers[k], k))
-                self.now = max(self.now, self.timers.pop(key))
-                self._try(TimerFired(step=key[0], kind=key[1]), key[0] or None)
-        raise AssertionError(f"no end after {limit} occurrences: {self.state.instance}")
-
-    _end = Workers._end
-    settled = True
-
-
-def outcome(simulator: Simulator) -> dict[str, Any]:
-    """What an instance came to: its end and output, and each step's state, output and error."""
-    instance = simulator.state.instance
-    assert not any(step.state in STEP_OPEN for step in simulator.state.steps.values())
-    return {
-        "state": instance.state,
-        "cause": instance.cause,
-        "output": instance.output,
-        "error": instance.error,
-        "steps": {
-            path: (step.state, step.output, step.error, step.input)
-            for path, step in sorted(simulator.state.steps.items())
-        },
-    }
