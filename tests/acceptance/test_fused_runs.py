@@ -48,6 +48,23 @@ def test_a_cancel_stops_a_fused_run_after_the_step_in_hand_and_undoes_what_was_d
     invariants.check(installation, [instance])
 
 
+def test_a_cancel_during_the_last_step_of_a_fused_run_is_not_overtaken_by_its_success(installation):
+    installation.publish(
+        workflow("last-nap", effect("before"), perform("last", "test.sleep", parameters={"seconds": 1}))
+    )
+    instance = installation.begin("last-nap")
+    installation.called("sleep", instance=instance)
+
+    answer = installation.command("workflow", "cancel", instance)
+    view = installation.ended(instance)
+
+    assert answer.code == 0, answer
+    assert len(installation.calls("slept", instance=instance)) == 1
+    assert (view["state"], view["cause"]) == ("compensated", "cancelled")
+    assert view["steps"] == {"before": "compensated", "last": "completed"}
+    invariants.check(installation, [instance])
+
+
 def test_the_time_out_of_an_instance_stops_a_fused_run_after_the_step_in_hand(installation):
     view = installation.run(workflow("napping-too-long", effect("before"), *naps(LONG), timeout="1s"))
 

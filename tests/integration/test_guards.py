@@ -168,8 +168,8 @@ def test_an_instance_stays_on_its_version_when_a_newer_one_is_published(driver: 
     second = driver.start(newer)
     driver.drain()
 
-    assert list(instance.steps.values_list("path", flat=True)) == ["a", "b"]
-    assert list(second.steps.values_list("path", flat=True)) == ["a", "c"]
+    assert set(instance.steps.values_list("path", flat=True)) == {"a", "b"}
+    assert set(second.steps.values_list("path", flat=True)) == {"a", "c"}
 
 
 def test_events_of_an_instance_have_no_gap(ended: Instance) -> None:

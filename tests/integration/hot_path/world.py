@@ -38,6 +38,7 @@ class World:
     def __init__(self, data: st.DataObject, document: dict[str, Any], input: Any = None) -> None:
         self.draw = data.draw
         self.driver = Driver()
+        self.driver.advance(self.draw(st.sampled_from([0, 0.5, 0.000001])))
         self.instance: Instance = self.driver.start(text_of(document), input)
         self.workers: list[Worker] = []
         self.pairs: list[Pair] = []

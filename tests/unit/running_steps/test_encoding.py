@@ -1,4 +1,8 @@
-"""``values.encode`` has a fast way for what is plainly sound: it answers exactly as the slow one, and as cheaply."""
+"""``values.encode`` has a fast way for what is plainly sound: it answers as the slow one, and refuses as cheaply.
+
+Two differences are meant: how a double is written (1e16 or 1e+16, 0.00001 or 1e-05: the same number, a byte or two more
+or less), and the sentence about a text that is too large (the slow way stops counting early).
+"""
 
 from __future__ import annotations
 
@@ -126,7 +130,6 @@ def test_both_ways_write_the_same_or_refuse_for_the_same_reason(value: Any) -> N
     if fast[0] == "refused":
         assert fast[1] == slow[1]
     else:
-        # The texts differ in how they write doubles, 1e16 and 1e+16, and in nothing else.
         assert as_read(fast[1]) == as_read(slow[1])
 
 
@@ -139,7 +142,6 @@ def as_read(text: str) -> Any:
 def test_both_ways_draw_the_line_at_the_same_byte(value: Any, limit: int) -> None:
     fast, slow = outcome(value, limit), slowly(value, limit)
 
-    # Of what is too large, one says how much it has, the other that it has more.
     assert fast[0] == slow[0]
     assert fast[1] == slow[1] if fast[0] == "text" else fast[1][0] == slow[1][0]
 
