@@ -92,8 +92,11 @@ class Instance(models.Model):
 
     @classmethod
     def stored(cls, **columns: Any) -> Self:
-        """Make the object of a row that has just been written, without reading it."""
+        """Make the object of a row that has just been written; columns that are not given are read when asked for."""
         made = cls(**columns)
+        for field in made._meta.concrete_fields:
+            if field.attname not in columns:
+                del made.__dict__[field.attname]
         made._state.adding, made._state.db = False, "default"
         return made
 

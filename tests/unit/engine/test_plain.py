@@ -151,6 +151,15 @@ def test_a_case_is_never_closed_on_the_hot_path() -> None:
     assert (found.parent, found.block, found.last) == ("choice", None, False)
 
 
+def test_a_case_inside_a_branch_is_not_closed_on_the_hot_path_either() -> None:
+    choice = {"id": "choice", "choice": [{"when": "true", "steps": [step("a")]}]}
+
+    found = plain.after(in_branches(choice, step("b", needs=[])), "a")
+
+    assert found is not None
+    assert (found.parent, found.block) == ("choice", None)
+
+
 @pytest.mark.parametrize(
     ("steps", "document"),
     [
