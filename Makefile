@@ -12,8 +12,10 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python; d
 	"$$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
 	&& { command -v "$$name"; break; }; done)
 ARGS ?=
+COUNT ?= 10000
+SEED := $(or $(SEED),$(shell date +%s))
 
-.PHONY: help setup up demo doctor test bench bench-small lint format clean distclean
+.PHONY: help setup up demo doctor test test-random bench bench-small lint format clean distclean
 
 help: ## List these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +34,11 @@ doctor: $(VENV)/.installed ## What is reachable, what is missing, how to mend it
 
 test: $(VENV)/.installed-dev ## Run the tests (ARGS="-k name" chooses)
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-random: $(VENV)/.installed-dev ## Run 10,000 random definitions (COUNT=) by a seed that is printed (SEED=)
+	@echo "SEED=$(SEED)"
+	@RANDOM_DEFINITIONS=$(COUNT) $(BIN)/python -m pytest tests/unit/engine/transitions/test_random_workflows.py \
+		--hypothesis-seed=$(SEED) $(ARGS)
 
 bench: $(VENV)/.installed-dev ## Measure against plain Celery on Redis and RabbitMQ (ARGS="--only W1,W4")
 	@$(BIN)/python -m tests.benchmarks --flatness --json var/bench/bench.json --plot var/bench/bench.svg $(ARGS)

@@ -1,7 +1,7 @@
 """A result backend that stores nothing and releases chords: the database counts joins, Celery only carries messages.
 
-A part of a chord returns normally only when its own transaction settled the join; every other part ends with
-``Ignore``, and Celery reports only the former to the backend. So whoever is reported releases the body. Nothing is
+A part of a chord keeps the chord on its request only when its own transaction settled the join; every other part takes
+it off, and Celery reports only the former to the backend. So whoever is reported releases the body. Nothing is
 counted and nothing polled; a part that is delivered twice finds nothing to claim, and a body that went out twice is
 claimed once.
 

@@ -3,6 +3,8 @@
 import os
 from collections.abc import Mapping
 
+from workflows_app.engine.durations import InvalidDuration, parse_duration
+
 ENVIRONMENTS = ("dev", "test", "prod")
 
 
@@ -16,6 +18,25 @@ def use_settings() -> str:
     if chosen not in ENVIRONMENTS:
         raise SystemExit(f"ORCHESTRATOR_ENV is {chosen!r}; it must be one of {', '.join(ENVIRONMENTS)}.")
     return os.environ.setdefault("DJANGO_SETTINGS_MODULE", f"orchestrator.settings.{chosen}")
+
+
+def positive_duration(name: str, *, default: str, environment: Mapping[str, str] = os.environ) -> float:
+    """Return the seconds that a variable stands for.
+
+    Raises:
+        SystemExit: it holds no duration, or one of zero.
+
+    >>> positive_duration("KEEP", default="7d", environment={"KEEP": "90s"})
+    90.0
+    """
+    text = environment.get(name) or default
+    try:
+        seconds = parse_duration(text)
+    except InvalidDuration as problem:
+        raise SystemExit(f"{name}: {problem.message}") from problem
+    if not seconds:
+        raise SystemExit(f"{name} is {text!r}; it must be longer than zero.")
+    return seconds
 
 
 def production_problems(environment: Mapping[str, str]) -> list[str]:

@@ -16,6 +16,8 @@ from django.db import connections
 from tasks.leases import Hold, Interrupted, keeper
 from workflows_app import failpoints
 from workflows_app.activities import ActivityContext, registry
+from workflows_app.activities.afterwards import Afterwards, settling
+from workflows_app.artifacts.of_attempt import AttemptArtifacts
 from workflows_app.engine.errors import ActivityError, AttemptCancelled, NotFound
 from workflows_app.services import steps
 from workflows_app.services.steps import Claim, Onward
@@ -42,10 +44,10 @@ def run(claim: Claim, onward: Onward | None = None, *, slow: Callable[[], None] 
         error = {"code": problem.code, "message": problem.message, "details": {}, "recoverable": True}
         steps.postponed(claim=claim, error=error, seconds=UNINSTALLED_SECONDS)
         return
-    with keeper.hold(claim, slow) as hold:
+    with settling(lambda: steps.is_recorded(claim=claim)) as afterwards, keeper.hold(claim, slow) as hold:
         try:
             with hold.interruptible():
-                output = activity.perform(claim.parameters, _context(claim, hold))
+                output = activity.perform(claim.parameters, _context(claim, hold, afterwards))
         except Interrupted:
             drop_open_transactions()
             log.warning("attempt %s of %s in %s was abandoned", claim.number, claim.path, claim.instance_id)
@@ -72,7 +74,11 @@ def drop_open_transactions() -> None:
             del connections[opened.alias]
 
 
-def _context(claim: Claim, hold: Hold) -> ActivityContext:
+def _context(claim: Claim, hold: Hold, afterwards: Afterwards) -> ActivityContext:
+    def check() -> None:
+        if hold.stop_requested():
+            raise AttemptCancelled(f"Attempt {claim.number} of step {claim.path} was told to stop.")
+
     return ActivityContext(
         instance_id=str(claim.instance_id),
         workflow=claim.workflow,
@@ -84,6 +90,8 @@ def _context(claim: Claim, hold: Hold) -> ActivityContext:
         role=claim.role.value,
         deadline_seconds=claim.timeout,
         stop_requested=hold.stop_requested,
+        afterwards=afterwards,
+        artifacts=AttemptArtifacts(instance_id=claim.instance_id, step=claim.path, check=check),
     )
 
 

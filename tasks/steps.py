@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID
 
 from celery import Task, shared_task
-from celery.exceptions import Ignore
 from django.db import connection
 
 from tasks.runs import Run, StepKey
@@ -44,9 +43,6 @@ def run(request: Any, message: dict[str, Any]) -> None:
         request: the Celery request.
         message: ``instance``, ``step``, ``generation``, and ``mates``: further [step, generation] that may share the
             worker; unknown keys are ignored, so that releases can overlap.
-
-    Raises:
-        Ignore: what Celery would send next is not what follows; the chain or chord of this message ends here.
     """
     carries_on = False
     try:
@@ -60,8 +56,10 @@ def run(request: Any, message: dict[str, Any]) -> None:
         worker = f"{request.hostname or 'worker'}:{os.getpid()}"
         carries_on = Run(instance_id, keys, worker=worker, request=request).perform()
         failpoints.hit("dispatch.published")
-    if not carries_on and (request.chain or request.chord):
-        raise Ignore
+    if not carries_on:
+        # What Celery would send next is not what follows: the chain or chord of this message ends here. Celery's own
+        # way to say so, raising Ignore, takes longer than the step.
+        request.chain = request.chord = request.callbacks = None
 
 
 def step_key(value: Any) -> StepKey:

@@ -11,15 +11,25 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from workflows_app.models import (
+    Artifact,
     Attempt,
     AuditEntry,
+    CachedResult,
+    DecisionTable,
+    DecisionTableVersion,
     Definition,
     DefinitionVersion,
     Dispatch,
     Instance,
+    Notice,
+    PublishedEvent,
     Queue,
+    Slot,
+    SlotKey,
     Step,
+    Subscription,
     Timer,
+    Wakeup,
 )
 
 
@@ -52,6 +62,19 @@ class DefinitionVersionAdmin(ReadOnly):
     list_select_related = ("definition",)
     list_filter = ("deprecated",)
     search_fields = ("definition__name", "version")
+
+
+@admin.register(DecisionTable)
+class DecisionTableAdmin(ReadOnly):
+    list_display = ("name", "created_at")
+    search_fields = ("name",)
+
+
+@admin.register(DecisionTableVersion)
+class DecisionTableVersionAdmin(ReadOnly):
+    list_display = ("table", "version", "published_at", "published_by")
+    list_select_related = ("table",)
+    search_fields = ("table__name", "version")
 
 
 @admin.register(Instance)
@@ -92,9 +115,58 @@ class DispatchAdmin(ReadOnly):
     ordering = ("id",)
 
 
+@admin.register(Notice)
+class NoticeAdmin(ReadOnly):
+    list_display = ("id", "child", "kind", "due_at")
+    list_filter = ("kind",)
+    ordering = ("due_at",)
+
+
 @admin.register(Queue)
 class QueueAdmin(ReadOnly):
     list_display = ("name", "claimed_through")
+
+
+@admin.register(SlotKey)
+class SlotKeyAdmin(ReadOnly):
+    list_display = ("workflow", "key", "held")
+    search_fields = ("workflow", "key")
+    ordering = ("id",)
+
+
+@admin.register(Slot)
+class SlotAdmin(ReadOnly):
+    list_display = ("id", "instance_id", "workflow", "key", "places", "state")
+    list_filter = ("state",)
+    search_fields = ("=instance__id", "workflow", "key")
+    ordering = ("id",)
+
+
+@admin.register(CachedResult)
+class CachedResultAdmin(ReadOnly):
+    list_display = ("activity", "key", "instance_id", "path", "expires_at")
+    search_fields = ("activity", "=key")
+    ordering = ("-id",)
+
+
+@admin.register(PublishedEvent)
+class PublishedEventAdmin(ReadOnly):
+    list_display = ("id", "type", "key", "target_instance", "at", "expires_at", "source_instance", "actor")
+    search_fields = ("type", "key", "=target_instance")
+    ordering = ("-id",)
+
+
+@admin.register(Subscription)
+class SubscriptionAdmin(ReadOnly):
+    list_display = ("id", "instance_id", "path", "type", "key", "since")
+    search_fields = ("=instance__id", "type", "key")
+    ordering = ("id",)
+
+
+@admin.register(Wakeup)
+class WakeupAdmin(ReadOnly):
+    list_display = ("id", "instance_id", "due_at")
+    ordering = ("due_at",)
 
 
 @admin.register(AuditEntry)
@@ -102,6 +174,13 @@ class AuditEntryAdmin(ReadOnly):
     list_display = ("sequence", "at", "actor", "action", "target")
     search_fields = ("actor", "action", "target")
     ordering = ("-sequence",)
+
+
+@admin.register(Artifact)
+class ArtifactAdmin(ReadOnly):
+    list_display = ("instance_id", "name", "size", "media_type", "step", "created_at")
+    search_fields = ("=instance__id", "name")
+    ordering = ("-id",)
 
 
 def log_in(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

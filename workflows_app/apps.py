@@ -22,6 +22,8 @@ class WorkflowsConfig(AppConfig):
 
     def ready(self) -> None:
         from workflows_app import sql
+        from workflows_app.services import calls, decisions
 
         connection_created.connect(bound_idle_transactions, dispatch_uid="workflows_app.idle")
+        decisions.notices_left.connect(calls.deliver, dispatch_uid="workflows_app.calls")
         post_migrate.connect(sql.install, sender=self, dispatch_uid="workflows_app.sql")

@@ -8,7 +8,9 @@ only after so many passes: each firing and each skipped pass first creates a mar
 
 Names in use: ``step.executed`` (the activity returned, its outcome is not committed), ``step.committed`` (the outcome
 is committed, what follows is not published), ``step.advanced`` (the outcome is committed, and with it the beginning of
-the step that the same worker performs next), ``dispatch.published`` (published, the message not acknowledged).
+the step that the same worker performs next), ``dispatch.published`` (published, the message not acknowledged),
+``event.committed`` (an event is committed, nobody has been handed it), ``notice.committed`` (what one instance tells
+another is committed, nobody was told yet).
 """
 
 from __future__ import annotations

@@ -2,22 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Prefetch, Q, QuerySet, TextField
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Left
 
+from workflows_app import machine_views
+from workflows_app.engine import idempotency
 from workflows_app.engine.errors import NotFound
-from workflows_app.engine.states import StepState
-from workflows_app.models import Attempt, AuditEntry, Dispatch, Event, Instance, Step
+from workflows_app.engine.states import AttemptState, InstanceState, Role, StepState
+from workflows_app.models import (
+    Artifact,
+    Attempt,
+    AuditEntry,
+    Dispatch,
+    Event,
+    Instance,
+    Slot,
+    Step,
+    Subscription,
+    Timer,
+)
+from workflows_app.waiting import MOST_COUNTED, Wait, sentence
 
 MESSAGE_LENGTH = 500
+CALLERS_WITH_PLACES = """
+WITH RECURSIVE callers AS (
+    SELECT i.parent_id AS id, i.depth FROM workflows_app_instance i WHERE i.id = %s AND i.awaited
+    UNION ALL
+    SELECT i.parent_id, i.depth FROM callers c JOIN workflows_app_instance i ON i.id = c.id WHERE i.awaited
+)
+SELECT c.id FROM callers c JOIN workflows_app_slot s ON s.instance_id = c.id
+WHERE s.workflow = %s AND s.key = %s AND s.state <> 'waiting' ORDER BY c.depth DESC
+"""
+MOST_CHILDREN = 1000
+"""How many called instances are shown of one."""
 
 
 def instances(
@@ -35,7 +61,8 @@ def instances(
         correlation_id: only with this correlation id.
         text: only with this text somewhere in the correlation id, or the instance of this id.
     """
-    found = Instance.objects.order_by("-created_at", "-id").defer("input", "variables", "output", "undo_order")
+    large = ("input", "variables", "output", "undo_order", "machine_queue")
+    found = Instance.objects.order_by("-created_at", "-id").defer(*large)
     for name, value in (("workflow", workflow), ("state", state), ("correlation_id", correlation_id)):
         if value:
             found = found.filter(**{name: value})
@@ -116,30 +143,43 @@ def instance(instance_id: str | UUID) -> Instance:
 
 
 def step_states(found: Instance) -> dict[str, str]:
-    """Return the state of every step in document order; one without a row is pending. Branches are not steps."""
-    rows = {row.path: row.state for row in found.steps.all()}
-    return {
-        path: rows.get(path, StepState.PENDING.value) for path in _paths(found.definition_version.document["steps"])
-    }
+    """Return the state of every step in document order; one without a row is pending.
+
+    Steps inside ``foreach`` and ``loop`` appear once for each iteration that has begun. Branches and iterations are no
+    steps. Of a state machine: the actions that it has come to.
+    """
+    rows = {row.path: row for row in found.steps.all()}
+    if found.machine_state is not None:
+        return machine_views.step_states(rows)
+    paths = _paths(found.definition_version.document["steps"], "", rows)
+    return {path: rows[path].state if path in rows else StepState.PENDING.value for path in paths}
 
 
-def _paths(steps: Iterable[dict[str, Any]]) -> Iterable[str]:
-    """Yield the ids of a document's steps, nested ones behind their block."""
+def _paths(steps: Iterable[dict[str, Any]], around: str, rows: Mapping[str, Step]) -> Iterable[str]:
+    """Yield the paths of a document's steps, nested ones behind their block."""
     for step in steps:
-        yield step["id"]
+        path = f"{around}{step['id']}"
+        yield path
         for case in step.get("choice", ()):
-            yield from _paths(case["steps"])
+            yield from _paths(case["steps"], around, rows)
         for branch in step.get("parallel", {}).get("branches", {}).values():
-            yield from _paths(branch)
+            yield from _paths(branch, around, rows)
+        repeated: dict[str, Any] = step.get("foreach") or step.get("loop") or {}
+        for index in range(rows[path].opened if repeated and path in rows else 0):
+            yield from _paths(repeated["steps"], f"{path}[{index}].", rows)
 
 
 def result(found: Instance) -> dict[str, Any]:
     """Return what ``start --wait`` prints."""
+    machine = machine_views.view(found)
+    if machine is not None:
+        machine |= {key: _time(machine[key]) for key in ("since", "until")}
     return {
         "id": str(found.pk),
         "workflow": found.workflow,
         "version": found.version,
         "state": found.state,
+        **({} if machine is None else {"machine": machine}),
         "cause": found.cause,
         "output": found.output,
         "error": found.error,
@@ -150,8 +190,9 @@ def result(found: Instance) -> dict[str, Any]:
 
 
 def instance_view(instance_id: str | UUID) -> dict[str, Any]:
-    """Return what ``show`` prints: the result, and every attempt in order of its start."""
+    """Return what ``show`` prints: the result, every attempt in order of its start, and what the instance waits for."""
     found = instance(instance_id)
+    own_keys = {row.path: row.idempotency_key for row in found.steps.all()}
     attempts = [
         {
             "step": row.path,
@@ -159,13 +200,72 @@ def instance_view(instance_id: str | UUID) -> dict[str, Any]:
             "role": row.role,
             "state": row.state,
             "worker": row.worker,
+            "idempotency_key": idempotency.of(found.pk, row.path, own_keys.get(row.path), Role(row.role)),
             "error": row.error,
             "started_at": _time(row.started_at),
             "ended_at": _time(row.ended_at),
         }
         for row in found.attempts.all()
     ]
-    return {**result(found), "correlation_id": found.correlation_id, "attempts": attempts}
+    parent = {"instance": str(found.parent_id), "step": found.parent_path} if found.parent_id else None
+    called = [
+        {
+            "step": row.parent_path,
+            "id": str(row.pk),
+            "workflow": row.workflow,
+            "version": row.version,
+            "state": row.state,
+        }
+        for row in children(found.pk, number=MOST_CHILDREN)
+    ]
+    awaited = [
+        {"step": row.path, "event": row.type, "correlate": row.key, "since": _time(row.since)}
+        for row in Subscription.objects.filter(instance=found).order_by("id")
+    ]
+    wait = waits_for(found)
+    return {
+        **result(found),
+        "correlation_id": found.correlation_id,
+        "parent": parent,
+        "children": called,
+        "attempts": attempts,
+        "awaited": awaited,
+        "waits_for": {**wait.as_dict(), "sentence": sentence(wait)} if wait else None,
+    }
+
+
+def waits_for(found: Instance) -> Wait | None:
+    """Return what a pending instance waits for; ``None`` for any other."""
+    if found.state != InstanceState.PENDING:
+        return None
+    mine = Slot.objects.filter(instance_id=found.pk).exclude(state="taken").first()
+    if mine is None:
+        return None
+    ahead = Slot.objects.filter(workflow=mine.workflow, key=mine.key, state="waiting", id__lt=mine.pk)
+    return Wait(
+        key=mine.key,
+        written=found.definition_version.document.get("concurrency", {}).get("key"),
+        limit=mine.places,
+        before=ahead[:MOST_COUNTED].count() if mine.state == "waiting" else 0,
+        granted=mine.state == "granted",
+        held_by=_held_by_callers(found, mine),
+    )
+
+
+def _held_by_callers(found: Instance, mine: Slot) -> str | None:
+    """Name the nearest caller that waits for an instance and holds one of its places, if such callers hold them all."""
+    if mine.state != "waiting" or not found.awaited:
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(CALLERS_WITH_PLACES, [found.pk, mine.workflow, mine.key])
+        holders = [str(row[0]) for row in cursor.fetchall()]
+    return holders[0] if len(holders) >= mine.places else None
+
+
+def children(instance_id: UUID, *, number: int) -> list[Instance]:
+    """Return up to ``number`` instances that the steps of one called, in order of the steps' paths, then of time."""
+    rows = Instance.objects.filter(parent_id=instance_id).order_by("parent_path", "created_at", "id")
+    return list(rows.only("id", "parent_path", "workflow", "version", "state", "created_at")[:number])
 
 
 def history(instance_id: str | UUID) -> list[dict[str, Any]]:
@@ -214,7 +314,7 @@ def overview(instance_id: UUID, *, length: int) -> Any:
     return (
         Instance.objects.filter(pk=instance_id)
         .select_related("definition_version")
-        .defer(*large, "undo_order", "head_hash", "definition_version__source")
+        .defer(*large, "undo_order", "machine_queue", "head_hash", "definition_version__source")
         .annotate(**{f"{name}_text": _beginning(name, length) for name in large}, **_error("error"))
         .first()
     )
@@ -225,6 +325,35 @@ def step_rows(instance_id: UUID, paths: Iterable[str]) -> dict[str, Step]:
     rows = Step.objects.filter(instance_id=instance_id, path__in=list(paths))
     rows = rows.defer("input", "undo_input", "output", "error", "undo_error")
     return {row.path: row for row in rows.annotate(**_error("error"), **_error("undo_error"))}
+
+
+def under_way_inside(instance_id: UUID, *, number: int) -> list[str]:
+    """Return paths of steps inside iterations that run, then of those that wait for a worker or a time.
+
+    Args:
+        number: how many of each at most.
+    """
+    running = Attempt.objects.filter(instance_id=instance_id, state=AttemptState.RUNNING)
+    waiting = (Timer.objects.filter(instance_id=instance_id), Dispatch.objects.filter(instance_id=instance_id))
+    found: list[str] = []
+    for rows in (running, *waiting):
+        paths = rows.filter(path__contains="].").order_by("path").values_list("path", flat=True)[:number]
+        found += sorted(paths, key=lambda path: (len(path), path))
+    return found
+
+
+def failed_inside(instance_id: UUID, *, number: int) -> list[str]:
+    """Return paths of up to ``number`` iterations that failed, and of steps inside some whose undo failed."""
+    ended = Q(state__in=(StepState.FAILED, StepState.TIMED_OUT), path__endswith="]")
+    undone = Q(state=StepState.COMPENSATION_FAILED, path__contains="].")
+    rows = Step.objects.filter(ended | undone, instance_id=instance_id)
+    return list(rows.order_by("path").values_list("path", flat=True)[:number])
+
+
+def last_paths(instance_id: UUID, *, number: int) -> list[str]:
+    """Return the paths of the last ``number`` steps that an instance has come to, in the order of their beginning."""
+    rows = Step.objects.filter(instance_id=instance_id).order_by("-id")
+    return list(rows.values_list("path", flat=True)[:number])[::-1]
 
 
 def last_attempts(instance_id: UUID, *, number: int) -> list[Attempt]:
@@ -238,6 +367,11 @@ def unclaimed(instance_id: UUID, *, number: int) -> list[Dispatch]:
     return list(Dispatch.objects.filter(instance_id=instance_id).order_by("created_at", "id")[:number])
 
 
+def awaited(instance_id: UUID, *, number: int) -> list[Subscription]:
+    """Return up to ``number`` steps that wait for an event, the longest waiting first."""
+    return list(Subscription.objects.filter(instance_id=instance_id).order_by("id")[:number])
+
+
 def history_page(instance_id: UUID, *, first: int, size: int, length: int) -> list[dict[str, Any]]:
     """Return up to ``size`` events from sequence ``first`` on, their data as the first ``length`` + 1 characters."""
     rows = Event.objects.filter(instance_id=instance_id, sequence__gte=first).order_by("sequence")
@@ -248,6 +382,16 @@ def history_page(instance_id: UUID, *, first: int, size: int, length: int) -> li
 def audit_of(target: str, *, number: int) -> list[AuditEntry]:
     """Return the last ``number`` entries of the audit trail about ``target``, the newest first."""
     return list(AuditEntry.objects.filter(target=target).defer("hash").order_by("-sequence")[:number])
+
+
+def artifacts_of(instance_id: UUID, *, number: int) -> list[Artifact]:
+    """Return the last ``number`` artifacts that an instance keeps, the newest first."""
+    return list(Artifact.objects.filter(instance_id=instance_id).order_by("-id")[:number])
+
+
+def artifact(instance_id: UUID, digest: str) -> Artifact | None:
+    """Return the artifact of an instance with this SHA-256, hexadecimal, or ``None``."""
+    return Artifact.objects.filter(instance_id=instance_id, digest=digest).first()
 
 
 def _time(at: Any) -> str | None:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import environ
 
+from orchestrator.environment import positive_duration
 from orchestrator.settings.messaging import celery_settings
+from workflows_app.activities.discovery import SHIPPED_MODULES
 from workflows_app.running import folder_broker
 
 env = environ.Env()
@@ -17,6 +19,8 @@ STATE_DIR = Path(env.str("ORCHESTRATOR_STATE_DIR", default=str(BASE_DIR / "var")
 
 DEBUG = False
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[])
+# Earlier values of SECRET_KEY: what was signed under them stays valid.
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 INSTALLED_APPS = [
@@ -160,23 +164,30 @@ ORCHESTRATOR_WINDOW = env.int(
 )
 # Light steps on one queue share a message, each with a commit of its own; off: one message a step.
 ORCHESTRATOR_FUSION = env.bool("ORCHESTRATOR_FUSION", default=True)
+# How many instances may stand above one that a step calls: a recursion without an end fails instead of going on.
+ORCHESTRATOR_CALL_DEPTH = env.int("ORCHESTRATOR_CALL_DEPTH", default=32)
 ORCHESTRATOR_MAX_LOSSES = env.int("ORCHESTRATOR_MAX_LOSSES", default=5)
+# How long a published event is kept for waiters to come; a duration such as 7d.
+ORCHESTRATOR_EVENT_RETENTION = positive_duration("ORCHESTRATOR_EVENT_RETENTION", default="7d")
 ORCHESTRATOR_MAX_INPUT_BYTES = env.int("ORCHESTRATOR_MAX_INPUT_BYTES", default=1_000_000)
 ORCHESTRATOR_MAX_OUTPUT_BYTES = env.int("ORCHESTRATOR_MAX_OUTPUT_BYTES", default=1_000_000)
 ORCHESTRATOR_MAX_DOCUMENT_BYTES = env.int("ORCHESTRATOR_MAX_DOCUMENT_BYTES", default=1_000_000)
 
 # ------------------------------------------------------------------ activities and what they may reach
-ORCHESTRATOR_ACTIVITY_MODULES = [
-    "tasks.activities.core",
-    "tasks.activities.http",
-    "tasks.activities.mail",
-    "tasks.activities.celery_task",
-    *env.list("ORCHESTRATOR_ACTIVITIES", default=[]),
-]
+ORCHESTRATOR_ACTIVITY_MODULES = [*SHIPPED_MODULES, *env.list("ORCHESTRATOR_ACTIVITIES", default=[])]
 ORCHESTRATOR_CONNECTIONS = env.json("ORCHESTRATOR_CONNECTIONS", default={})
 ORCHESTRATOR_HTTP_MAX_RESPONSE_BYTES = env.int("ORCHESTRATOR_HTTP_MAX_RESPONSE_BYTES", default=1_000_000)
+ORCHESTRATOR_MESSAGE_MAX_BYTES = env.int("ORCHESTRATOR_MESSAGE_MAX_BYTES", default=1_000_000)
 ORCHESTRATOR_HTTP_CA_FILE = env.str("ORCHESTRATOR_HTTP_CA_FILE", default="") or None
 ORCHESTRATOR_MAIL_TEMPLATES = env.str("ORCHESTRATOR_MAIL_TEMPLATES", default="") or None
+# The only folder below which steps use files; none: they use no files.
+ORCHESTRATOR_FILE_ROOT = env.str("ORCHESTRATOR_FILE_ROOT", default="") or None
+# Where content that is too large for a row is kept: an absolute folder or s3://bucket/prefix; none: steps keep no
+# artifacts. Sizes in bytes: of one artifact, and of all of one instance.
+ORCHESTRATOR_ARTIFACTS = env.str("ORCHESTRATOR_ARTIFACTS", default="") or None
+ORCHESTRATOR_ARTIFACTS_ENDPOINT = env.str("ORCHESTRATOR_ARTIFACTS_ENDPOINT", default="") or None
+ORCHESTRATOR_ARTIFACT_MAX_BYTES = env.int("ORCHESTRATOR_ARTIFACT_MAX_BYTES", default=100_000_000)
+ORCHESTRATOR_ARTIFACTS_MAX_BYTES = env.int("ORCHESTRATOR_ARTIFACTS_MAX_BYTES", default=1_000_000_000)
 ORCHESTRATOR_EGRESS_ALLOW: list[str] = env.list("ORCHESTRATOR_EGRESS_ALLOW", default=[])
 
 LOGGING = {

@@ -5,13 +5,14 @@ from typing import Any
 
 from kombu import Exchange, Queue
 
-from workflows_app.running import folder_broker
+from workflows_app.running import folder_broker, redis_broker
 
 QUEUES = ("default", "long")
 # Seconds that a publisher may be held by a broker that does not answer.
 PATIENCE = 2
 
 folder_broker.register()
+redis_broker.register()
 
 
 def celery_settings(url: str, state_dir: Path) -> dict[str, Any]:
@@ -71,7 +72,8 @@ def transport_options(scheme: str, state_dir: Path) -> dict[str, Any]:
             "socket_connect_timeout": PATIENCE,
             "socket_timeout": PATIENCE,
             "retry_on_timeout": False,
-            # Leases find lost work long before; a redelivered message meets a fenced claim.
-            "visibility_timeout": 3600,
+            # kombu would note in Redis, for a third of what a message costs, which ones a worker holds. The dispatch
+            # rows know: the sweep sends again what died with a worker.
+            "ack_emulation": False,
         }
     return {"write_timeout": PATIENCE}

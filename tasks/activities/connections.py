@@ -1,10 +1,13 @@
 """Connections: the named endpoints that an administrator set up in ``ORCHESTRATOR_CONNECTIONS``.
 
+``configured`` and ``secret`` serve every kind; the rest is for HTTP. What a database is reached by is in
+``tasks.activities.sql.databases``.
+
 ``{"bank": {"base_url": "https://bank.example/api", "headers": {"Accept": "application/json"},
 "secret_env": {"Authorization": "BANK_AUTHORIZATION"}, "allow_hosts": ["files.bank.example"], "allow_private": false}}``
 
 ``secret_env`` names, for each header, the environment variable of the worker that holds its value: definitions,
-the database and messages never see it.
+the database and messages never see it. ``signing_secret_env`` names the one that webhooks are signed with.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from django.conf import settings
 from tasks.activities import egress, http_headers
 from workflows_app.engine.errors import ActivityError
 
-_KEYS = {"base_url", "headers", "secret_env", "allow_hosts", "allow_private"}
+_KEYS = {"base_url", "headers", "secret_env", "allow_hosts", "allow_private", "signing_secret_env"}
 PORTS = {"http": 80, "https": 443}
 
 
@@ -34,6 +37,7 @@ class Connection:
         headers: lower-case names; sent with every call to the endpoint's own origin and to no other.
         secrets: the values among them that must not come back in results.
         policy: what calls through it may reach.
+        signing_secret: what webhooks through it are signed with, ``None`` for unsigned ones.
     """
 
     name: str
@@ -41,11 +45,27 @@ class Connection:
     headers: Mapping[str, str] = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
     policy: egress.Policy
+    signing_secret: str | None = field(default=None, repr=False)
 
 
 def rules() -> tuple[str, ...]:
     """The hosts and blocks that are open to every call."""
     return tuple(getattr(settings, "ORCHESTRATOR_EGRESS_ALLOW", None) or ())
+
+
+def configured(name: str) -> Mapping[str, Any]:
+    """What the administrator set up under that name, of whatever kind.
+
+    Raises:
+        ActivityError: UNKNOWN_CONNECTION (not recoverable).
+    """
+    known: Mapping[str, Mapping[str, Any]] = getattr(settings, "ORCHESTRATOR_CONNECTIONS", None) or {}
+    found = known.get(name)
+    if found is None:
+        raise ActivityError(
+            f"No connection {name!r} is set up on this installation.", code="UNKNOWN_CONNECTION", recoverable=False
+        )
+    return found
 
 
 def get(name: str) -> Connection:
@@ -54,12 +74,7 @@ def get(name: str) -> Connection:
     Raises:
         ActivityError: UNKNOWN_CONNECTION, or CONNECTION_INVALID with the reason; neither is recoverable.
     """
-    configured = getattr(settings, "ORCHESTRATOR_CONNECTIONS", None) or {}
-    found = configured.get(name)
-    if found is None:
-        raise ActivityError(
-            f"No connection {name!r} is set up on this installation.", code="UNKNOWN_CONNECTION", recoverable=False
-        )
+    found = configured(name)
     try:
         return _parse(name, found)
     except (TypeError, ValueError, AttributeError, httpx.InvalidURL) as error:
@@ -77,22 +92,31 @@ def _parse(name: str, found: Mapping[str, Any]) -> Connection:
         raise ValueError("base_url must be an http or https address")
     if base_url.userinfo or base_url.query or base_url.fragment:
         raise ValueError("base_url must not hold credentials, a query or a fragment; use secret_env for credentials")
-    secrets = {header: _secret(variable) for header, variable in (found.get("secret_env") or {}).items()}
+    secrets = {header: secret(variable) for header, variable in (found.get("secret_env") or {}).items()}
+    signing = found.get("signing_secret_env")
+    signing_secret = None if signing is None else secret(signing)
+    hidden = (*secrets.values(), *([signing_secret] if signing_secret else []))
     own = (base_url.host.rstrip(".").lower(), base_url.port or PORTS[base_url.scheme])
     return Connection(
         name=name,
         base_url=base_url,
         headers=http_headers.checked(found.get("headers") or {}) | http_headers.checked(secrets),
-        secrets=tuple(dict.fromkeys(part for value in secrets.values() for part in (value, value.split(" ")[-1]))),
+        secrets=tuple(dict.fromkeys(part for value in hidden for part in (value, value.split(" ")[-1]))),
         policy=egress.policy(
             (*rules(), *(found.get("allow_hosts") or ())),
             hosts=[own],
             allow_private=found.get("allow_private") is True,
         ),
+        signing_secret=signing_secret,
     )
 
 
-def _secret(variable: str) -> str:
+def secret(variable: str) -> str:
+    """The value of one of the worker's environment variables.
+
+    Raises:
+        ValueError: it is not set, or empty.
+    """
     value = os.environ.get(variable, "")
     if not value:
         raise ValueError(f"the worker's environment lacks {variable}")

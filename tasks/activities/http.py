@@ -54,6 +54,11 @@ PARAMETERS: dict[str, Any] = {
             "description": "How many redirects to follow; true for 5, default none.",
             "anyOf": [{"type": "integer", "minimum": 0, "maximum": MAX_REDIRECTS}, {"type": "boolean"}],
         },
+        "save": {
+            "type": "boolean",
+            "default": False,
+            "description": "Keep the answer's body as an artifact, in the place of json and text.",
+        },
     },
     "additionalProperties": False,
     "$defs": {
@@ -89,14 +94,16 @@ def request(
     timeout: float | str | None = None,
     ok_status: int | str | Sequence[int | str] | None = None,
     follow_redirects: int | bool = 0,
+    save: bool = False,
 ) -> dict[str, Any]:
-    """Send one request and return ``{status, headers, json, text}``.
+    """Send one request and return ``{status, headers, json, text}``, or with ``save`` ``{status, headers, artifact}``.
 
     The idempotency key goes out as ``Idempotency-Key`` unless ``headers`` name another.
 
     Raises:
         ActivityError: INVALID_PARAMETERS, UNKNOWN_CONNECTION, CONNECTION_INVALID, EGRESS_DENIED (not recoverable);
-            HTTP_ERROR for a status outside ``ok_status``; HTTP_NO_ANSWER; ANSWER_TOO_LARGE, ANSWER_UNUSABLE.
+            HTTP_ERROR for a status outside ``ok_status``; HTTP_NO_ANSWER; ANSWER_TOO_LARGE, ANSWER_UNUSABLE; with
+            ``save`` the errors of ``Artifacts.write``.
             ``details.status`` is always there, 0 without an answer; ``details.effect`` is ``unknown`` where a
             request that may change something was sent and its outcome is not known.
         AttemptCancelled: when told to stop.
@@ -123,13 +130,14 @@ def request(
         policy=policy,
         endpoint=endpoint,
         redirects=MAX_REDIRECTS if follow_redirects is True else int(follow_redirects),
-        seconds=_seconds(timeout, context),
+        seconds=seconds_of(timeout, context),
         context=context,
+        save=save,
     )
     return exchange.run(ok_status)
 
 
-def _seconds(timeout: float | str | None, context: ActivityContext) -> float:
+def seconds_of(timeout: float | str | None, context: ActivityContext) -> float:
     """The bound of the whole call: the parameter, the attempt's time-out, or else the installation's default."""
     limits: list[float] = []
     if timeout is not None:

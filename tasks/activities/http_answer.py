@@ -45,10 +45,20 @@ def read_body(answer: httpx.Response) -> bytes:
     chunks: Iterable[bytes] = answer.stream  # type: ignore[assignment]
     if encoding in ("", "identity"):
         return _capped(chunks, limit)
-    if encoding not in _WINDOW_BITS:
-        raise AnswerUnusable(f"The answer is packed as {encoding[:40]!r}, which was not asked for.")
+    window_bits(encoding)
     packed = _capped(chunks, limit)
     return _unpack(packed, encoding, limit) if packed else b""
+
+
+def window_bits(encoding: str) -> int:
+    """What zlib calls a packing.
+
+    Raises:
+        AnswerUnusable: for one that was not asked for.
+    """
+    if encoding not in _WINDOW_BITS:
+        raise AnswerUnusable(f"The answer is packed as {encoding[:40]!r}, which was not asked for.")
+    return _WINDOW_BITS[encoding]
 
 
 def _capped(chunks: Iterable[bytes], limit: int) -> bytes:
@@ -94,16 +104,21 @@ def as_result(answer: httpx.Response, body: bytes, secrets: tuple[str, ...]) -> 
         secrets: values that must not come back.
     """
     text = _hide(_text(answer, body), secrets)
+    return {
+        "status": answer.status_code,
+        "headers": headers_of(answer, secrets),
+        "json": _json(answer.headers.get("content-type", ""), text),
+        "text": text.replace("\x00", "\ufffd"),
+    }
+
+
+def headers_of(answer: httpx.Response, secrets: tuple[str, ...]) -> dict[str, str]:
+    """An answer's headers in lower case, repeated ones joined, without the values of secrets."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in answer.headers.raw:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return {
-        "status": answer.status_code,
-        "headers": {name: _hide(value, secrets) for name, value in headers.items()},
-        "json": _json(headers.get("content-type", ""), text),
-        "text": text.replace("\x00", "\ufffd"),
-    }
+    return {name: _hide(value, secrets) for name, value in headers.items()}
 
 
 def fitted(result: dict[str, Any]) -> dict[str, Any]:
@@ -113,7 +128,7 @@ def fitted(result: dict[str, Any]) -> dict[str, Any]:
         AnswerUnusable: ANSWER_TOO_LARGE if neither fits.
     """
     limit = int(getattr(settings, "ORCHESTRATOR_MAX_OUTPUT_BYTES", DEFAULT_MAX_BYTES))
-    candidates = [result] if result["json"] is None else [result, {**result, "text": None}]
+    candidates = [result] if result.get("json") is None else [result, {**result, "text": None}]
     for candidate in candidates:
         try:
             values.encode(candidate, limit_bytes=limit, what="the answer")

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpcore
 
-from tasks.activities import http_answer, http_call, http_transport, network
+from tasks.activities import http_answer, http_call, http_saving, http_transport, network
 from tasks.activities.connections import Connection
 from tasks.activities.egress import Policy
 from tasks.activities.http_call import Outgoing
@@ -24,6 +24,7 @@ class Exchange:
         redirects: how many may be followed.
         seconds: time-out of the whole.
         context: the attempt.
+        save: whether a successful answer's body becomes an artifact.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Exchange:
         redirects: int,
         seconds: float,
         context: ActivityContext,
+        save: bool = False,
     ) -> None:
         self._outgoing = outgoing
         self._policy = policy
@@ -42,6 +44,7 @@ class Exchange:
         self._redirects = redirects
         self._seconds = seconds
         self._call = network.Call(deadline=time.monotonic() + seconds, should_stop=context.should_stop)
+        self._context = context if save else None
         self._hop = 0
         self._status = 0
 
@@ -49,14 +52,14 @@ class Exchange:
         """Send, follow, read.
 
         Returns:
-            ``{status, headers, json, text}``.
+            ``{status, headers, json, text}``, or ``{status, headers, artifact}``.
 
         Raises:
             ActivityError: as ``http.request`` describes.
         """
         try:
             with network.bounded(self._call):
-                result = self._follow()
+                result = self._follow(ok_status)
             if not http_call.is_ok(result["status"], ok_status):
                 raise self._refused(result)
             return http_answer.fitted(result)
@@ -68,7 +71,7 @@ class Exchange:
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
             raise ActivityError(self._reason(error), code="HTTP_NO_ANSWER", details=self._details()) from error
 
-    def _follow(self) -> dict[str, Any]:
+    def _follow(self, ok_status: Any) -> dict[str, Any]:
         transport = http_transport.for_policy(self._policy)
         request = self._outgoing
         while True:
@@ -76,20 +79,23 @@ class Exchange:
             try:
                 location = answer.headers.get("location")
                 if answer.status_code not in http_call.REDIRECTS or not location or self._hop >= self._redirects:
-                    body = self._read(answer)
-                    self._status = answer.status_code
-                    return http_answer.as_result(answer, body, self._secrets)
+                    return self._read(answer, request.url, ok_status)
             finally:
                 answer.close()
             self._hop += 1
             request = http_call.redirected(request, answer.status_code, location, self._policy)
 
-    def _read(self, answer: Any) -> bytes:
+    def _read(self, answer: Any, url: Any, ok_status: Any) -> dict[str, Any]:
         try:
-            return http_answer.read_body(answer)
+            if self._context is not None and http_call.is_ok(answer.status_code, ok_status):
+                result = http_saving.save(answer, url, self._context, self._secrets)
+            else:
+                result = http_answer.as_result(answer, http_answer.read_body(answer), self._secrets)
         except ActivityError:
             self._status = answer.status_code
             raise
+        self._status = answer.status_code
+        return result
 
     def _refused(self, result: dict[str, Any]) -> ActivityError:
         status = result["status"]

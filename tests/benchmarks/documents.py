@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from tests.benchmarks.workloads import Shape
 
-WORK: Final = r"^(s\d+|join)$"
+WORK: Final = r"^(all\[\d+\]\.)?(s\d+|join)$"
 """Paths of steps that perform something; the others hold them together."""
 
 
@@ -32,6 +32,9 @@ def document(shape: Shape, size: int) -> dict[str, Any]:
         case Shape.BLOCK:
             branches = {f"b{number}": [nothing(f"s{number}")] for number in range(size)}
             return {**described, "steps": [{"id": "all", "parallel": {"branches": branches}}, nothing("join")]}
+        case Shape.EACH:
+            each = {"items": "input.items", "steps": [nothing("s0")]}
+            return {**described, "input": {"type": "object"}, "steps": [{"id": "all", "foreach": each}]}
         case Shape.RELAY:
             sources = ["input.data", *[f"steps.s{number}.output.data" for number in range(size - 1)]]
             taking: dict[str, Any] = {"type": "object", "required": ["data"], "properties": {"data": {"type": "array"}}}

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MEMORY_BYTES: Final = 150_000_000
 STEPS_EACH: Final = 10_000
+MOST_ITEMS: Final = 10_000
+FEW_ITEMS: Final = 100
 LONG: Final = 1000
 """Steps of the long chain, and the width of the wide join."""
 
@@ -116,6 +118,35 @@ def width(session: Session) -> dict[str, Any]:
     return {"ours": values, "against": "", "note": f"the join of {LONG} ran exactly once in {len(values)} instances"}
 
 
+def items(session: Session) -> dict[str, Any]:
+    """The rate of one ``foreach`` over many items against that of some over a few; what a worker holds after that."""
+    most = MOST_ITEMS // 10 if session.order.small else MOST_ITEMS
+    found: dict[int, list[float]] = {FEW_ITEMS: [], most: []}
+    for size in found:
+        session.ours.prepare(Shape.EACH, size)
+    for turn in range(session.order.repeat + 1):
+        for size, values in found.items():
+            rounds = 10 if size == FEW_ITEMS else 1
+            begun = time.perf_counter()
+            started = []
+            for _ in range(rounds):  # one after the other
+                started.append(session.ours.start(Shape.EACH, size))
+                session.ours.wait(started[-1:], measuring.DEADLINE)
+            spent = time.perf_counter() - begun
+            session.ours.verify(Shape.EACH, size, started)
+            if turn:  # the first is not counted
+                values.append(rounds * size / spent)
+                session.told(f"items, {size}: {values[-1]:.4g} steps/s")
+    held = max(session.fleets[1].resident())
+    return {
+        "plain": found[FEW_ITEMS],
+        "ours": found[most],
+        "against": f"ours, {FEW_ITEMS} items",
+        "note": f"{most:,} items against {FEW_ITEMS}; a worker process then held {held / 1e6:.0f} MB",
+        "error": "" if held < MEMORY_BYTES else f"{held / 1e6:.0f} MB are more than {MEMORY_BYTES / 1e6:g} MB",
+    }
+
+
 def history(session: Session) -> dict[str, Any]:
     """W1 in a database full of finished instances against W1 in an empty one."""
     chain = next(workload for workload in WORKLOADS if workload.key == "W1")
@@ -156,6 +187,7 @@ def history(session: Session) -> dict[str, Any]:
 MEASURES: Final[dict[str, tuple[str, str, Callable[[Session], dict[str, Any]]]]] = {
     "RSS": ("memory of a worker process after 10,000 steps", "MB", memory),
     "length": ("chains of 1,000 against chains of 10", Measure.STEPS, length),
+    "items": ("a foreach over 10,000 items against 100", Measure.STEPS, items),
     "width": ("a join of 1,000 parallel steps", Measure.STEPS, width),
     "history": ("W1 over finished instances", Measure.STEPS, history),
 }

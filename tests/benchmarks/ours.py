@@ -37,7 +37,8 @@ class Ours:
 
     def start(self, shape: Shape, size: int) -> UUID:
         """Start one instance; its id."""
-        value = {"data": self._records} if shape is Shape.RELAY else None
+        values = {Shape.RELAY: {"data": self._records}, Shape.EACH: {"items": list(range(size))}}
+        value = values.get(shape)
         return instances.start(name=documents.name(shape, size), input=value, actor=ACTOR).pk
 
     def wait(self, started: Sequence[UUID], deadline: float) -> None:

@@ -19,6 +19,9 @@ RESULTS_VARIABLE: Final = "BENCH_PLAIN_RESULTS"
 app = Celery("plain", backend=os.environ.get(RESULTS_VARIABLE, "cache+memory://"), set_as_current=False)
 # Both addresses, as CELERY_BROKER_URL in the environment, which is the product's, would go before a single one.
 app.conf.broker_read_url = app.conf.broker_write_url = os.environ.get(BROKER_VARIABLE, "memory://")
+if app.conf.broker_write_url.startswith("redis:"):
+    # kombu's own transport, which the product, loaded by the process that measures, has a better one for.
+    app.conf.broker_transport = "kombu.transport.redis:Transport"
 # Celery warns on start where nobody says whether to wait for the broker.
 app.conf.broker_connection_retry_on_startup = True
 

@@ -30,7 +30,9 @@ RABBITMQ_VARIABLE: Final = "BENCH_RABBITMQ_URL"
 DATABASE_VARIABLE: Final = "BENCH_DATABASE_URL"
 BROKERS: Final = ("redis", "rabbitmq")
 # Everything else in the database belongs to instances.
-KEPT_TABLES: Final = ("definition", "definitionversion", "auditentry", "queue")
+KEPT_TABLES: Final = (
+    "definition", "definitionversion", "decisiontable", "decisiontableversion", "auditentry", "queue",
+)  # fmt: skip
 
 
 class Missing(RuntimeError):

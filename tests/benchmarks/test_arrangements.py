@@ -114,7 +114,7 @@ def test_a_whole_run_measures_both_pools_with_and_without_fusion_and_the_rest_on
         ("solo", Fusion.ON),
         ("solo", Fusion.OFF),
     ]
-    assert first[0][2] == [*KEYS, "RSS", "length", "width"]
+    assert first[0][2] == [*KEYS, "RSS", "length", "items", "width"]
     assert first[1][2] == ["W1", "W2", "W2p", "W4"]
     assert first[2][2] == list(KEYS)
     assert second[0][2] == list(KEYS)

@@ -18,6 +18,7 @@ class Shape(StrEnum):
     BLOCK = "block"  # the same, written as branches of one block
     RELAY = "relay"  # size steps, each with the result of the one before as its parameter
     SINGLE = "single"  # one step
+    EACH = "each"  # a foreach over size items, with one step in it
 
 
 class Measure(StrEnum):

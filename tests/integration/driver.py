@@ -12,8 +12,8 @@ from django.db import connection
 from tasks.execution import describe
 from workflows_app import selectors
 from workflows_app.engine.errors import AttemptCancelled
-from workflows_app.models import Dispatch, Instance, Timer
-from workflows_app.services import definitions, instances, steps, sweep
+from workflows_app.models import Dispatch, Instance, Notice, Timer
+from workflows_app.services import decisions, definitions, instances, slots, steps, sweep
 from workflows_app.services.steps import Claim
 
 Perform = Callable[[Claim], Any]
@@ -28,7 +28,8 @@ class Driver:
     """Publishes, starts and performs; what each step's activity does is given by path.
 
     Args:
-        perform: path → function of the claim; steps without one echo their parameters.
+        perform: path → function of the claim, of a fallback ``instead_<path>``, of an undo ``undo_<path>``; steps
+            without one echo their parameters.
     """
 
     def __init__(self, **perform: Perform) -> None:
@@ -64,16 +65,46 @@ class Driver:
         """Perform one claimed step and report."""
         self.calls.append((claim.path, claim.role.value))
         try:
-            output = self.perform.get(claim.path if claim.role == "action" else f"undo_{claim.path}", echo)(claim)
+            prefix = {"action": "", "fallback": "instead_", "compensation": "undo_"}[claim.role]
+            output = self.perform.get(prefix + claim.path, echo)(claim)
         except Exception as raised:
             steps.failed(claim=claim, error=describe(raised), told=isinstance(raised, AttemptCancelled))
         else:
             steps.succeeded(claim=claim, output=output)
 
     def drain(self) -> None:
-        """Perform what is dispatched until nothing is; time stands still."""
-        while (claim := self.claim_next()) is not None:
-            self.work(claim)
+        """Perform what is dispatched, hand over events and notices, until nothing is left; time stands still."""
+        while True:
+            claim = self.claim_next()
+            if claim is not None:
+                self.work(claim)
+            elif not self.hand_over():
+                return
+
+    def work_off(self) -> None:
+        """Drain, and start what got a slot by it, until nothing is left."""
+        self.drain()
+        while self.begin_granted():
+            self.drain()
+
+    def begin_granted(self) -> int:
+        """Start what got a slot, as the process does that gave it up; return how many."""
+        return slots.start_granted(decisions.begin, limit=sweep.BATCH)
+
+    def hand_over(self) -> bool:
+        """Hand over what a process hands over after its commit, which in a test never comes; whether there was any."""
+        events = sweep.hand_over_events()
+        waiting = Notice.objects.filter(due_at__lte=self.now).exists()
+        sweep.hand_over()
+        return waiting or bool(events)
+
+    def run_for(self, instance: Instance, *, seconds: float) -> None:
+        """Perform what is dispatched and fire what is due, for so long by the clock."""
+        until = self.now + timedelta(seconds=seconds)
+        while self.now < until:
+            self.drain()
+            sweep.fire_timers()
+            self.advance(1)
 
     def run(self, instance: Instance, *, limit: int = 200) -> dict[str, Any]:
         """Perform and move the clock from timer to timer until the instance ends; return its view."""
@@ -82,7 +113,8 @@ class Driver:
             view = selectors.instance_view(instance.pk)
             if view["ended_at"]:
                 return view
-            due = Timer.objects.filter(instance=instance).order_by("due_at").values_list("due_at", flat=True).first()
+            family = Timer.objects.filter(instance__correlation_id=instance.correlation_id)
+            due = family.order_by("due_at").values_list("due_at", flat=True).first()
             if due is None:
                 return view
             self.set_clock(max(self.now, due))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from enum import StrEnum
 
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
@@ -14,9 +15,12 @@ from workflows_app.engine.states import (
     INSTANCE_TRANSITIONS,
     STEP_TRANSITIONS,
     InstanceState,
+    Role,
 )
 from workflows_app.models import AuditEntry, DefinitionVersion, Event, Instance
+from workflows_app.models.words import DOMAINS
 from workflows_app.services import instances, verification
+from workflows_app.sql import domain as domain_statement
 from workflows_app.sql import reachable
 
 DOCUMENT = "workflow: w\nversion: 1.0.0\nsteps:\n  - {id: a, activity: core.echo}\n  - {id: b, activity: core.echo}"
@@ -159,6 +163,34 @@ def test_the_guards_in_the_database_are_those_of_the_state_tables(ended: Instanc
     for old in table:
         for new in table:
             assert (f"'{old}>{new}'" in source) == (new in reachable(table, old) and new != old)
+
+
+def accepts(domain: str, word: str) -> bool:
+    try:
+        with transaction.atomic():
+            execute(f"SELECT %s::{domain}", word)
+    except IntegrityError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(("domain", "words"), DOMAINS.items(), ids=DOMAINS)
+def test_a_column_takes_the_words_of_its_machine_and_no_others(db: None, domain: str, words: type[StrEnum]) -> None:
+    others = {"nonsense", "", *(word.value for each in DOMAINS.values() for word in each)} - {w.value for w in words}
+
+    assert all(accepts(domain, word.value) for word in words)
+    assert not any(accepts(domain, word) for word in others)
+
+
+def test_words_that_a_release_adds_are_taken_once_it_is_migrated(db: None) -> None:
+    more = StrEnum("more", {word.name: word.value for word in Role} | {"REHEARSAL": "rehearsal"})  # type: ignore[misc]
+    assert not accepts("wf_role", "rehearsal")
+
+    execute(domain_statement("wf_role", more))
+
+    assert accepts("wf_role", "rehearsal")
+    assert accepts("wf_role", Role.FALLBACK.value)
+    assert not accepts("wf_role", "nonsense")
 
 
 def test_an_instance_stays_on_its_version_when_a_newer_one_is_published(driver: Driver) -> None:

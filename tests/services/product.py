@@ -82,16 +82,6 @@ class Product:
         worker.wait_until(lambda: " ready." in worker.tail(200), START_SECONDS)
         return worker
 
-    def supervised_worker(self, **more: str) -> Callable[[], None]:
-        """Start a worker; gives a function that starts another one if it died, to be called while waiting."""
-        workers = [self.worker(**more)]
-
-        def look_after() -> None:
-            if not workers[-1].alive:
-                workers.append(self.worker(**more))
-
-        return look_after
-
     def sweeper(self, **more: str) -> Process:
         """Start a sweeper; it needs no readiness, every test waits for what it does."""
         sweeper = self._process(f"sweeper{next(self._numbers)}", ["manage.py", "sweep"], more)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
+from workflows_app.activities.afterwards import Afterwards
+from workflows_app.activities.artifacts import Artifacts, NoArtifacts
 from workflows_app.engine.errors import AttemptCancelled
 
 _log: Any = structlog.wrap_logger(
@@ -42,6 +44,8 @@ class ActivityContext:
         role: ``action``, or ``compensation`` for an undo.
         deadline_seconds: time-out of the attempt in seconds, ``None`` without one.
         stop_requested: says whether the attempt should give way (cancelled, timed out, worker leaving).
+        afterwards: takes what is to be done once the result is committed, or is known never to be.
+        artifacts: keeps what is too large or too binary for a result, and reads it by reference.
     """
 
     instance_id: str
@@ -54,6 +58,8 @@ class ActivityContext:
     role: str = "action"
     deadline_seconds: float | None = None
     stop_requested: Callable[[], bool] = never
+    afterwards: Afterwards = field(default_factory=Afterwards, repr=False)
+    artifacts: Artifacts = field(default_factory=NoArtifacts, repr=False)
 
     def should_stop(self) -> bool:
         """Whether the activity should stop at the next point where that is safe."""

@@ -15,8 +15,13 @@ from workflows_app.engine.errors import OrchestratorError
 ENTRY_POINT_GROUP = "orchestrator.activities"
 SHIPPED_MODULES = (
     "tasks.activities.core",
+    "tasks.activities.data",
+    "tasks.activities.files",
+    "tasks.activities.sql",
     "tasks.activities.http",
     "tasks.activities.mail",
+    "tasks.activities.messages",
+    "tasks.activities.webhook",
     "tasks.activities.celery_task",
 )
 

@@ -10,6 +10,8 @@ from typing import Any
 
 
 class EventType(StrEnum):
+    INSTANCE_CREATED = "instance.created"
+    INSTANCE_ACCEPTED = "instance.accepted"
     INSTANCE_STARTED = "instance.started"
     INSTANCE_STOPPING = "instance.stopping"
     INSTANCE_COMPLETED = "instance.completed"
@@ -21,8 +23,10 @@ class EventType(StrEnum):
     INSTANCE_COMPENSATION_FAILED = "instance.compensation_failed"
     STEP_SCHEDULED = "step.scheduled"
     STEP_STARTED = "step.started"
+    STEP_JOINING = "step.joining"
     STEP_WAITING = "step.waiting"
     STEP_RETRYING = "step.retrying"
+    STEP_FALLING_BACK = "step.falling_back"
     STEP_STOPPING = "step.stopping"
     STEP_COMPLETED = "step.completed"
     STEP_FAILED = "step.failed"
@@ -33,6 +37,11 @@ class EventType(StrEnum):
     STEP_COMPENSATED = "step.compensated"
     STEP_COMPENSATION_FAILED = "step.compensation_failed"
     ATTEMPT_LOST = "attempt.lost"
+    MACHINE_EVENT_ACCEPTED = "machine.event_accepted"
+    MACHINE_EVENT_REFUSED = "machine.event_refused"
+    MACHINE_MOVED = "machine.moved"
+    MACHINE_UNDOING = "machine.undoing"
+    MACHINE_UNDONE = "machine.undone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +54,7 @@ class Event:
         step: the step's path, or empty for the instance itself.
         at: the database's time of the deciding transaction.
         data: the facts, JSON-like; what each type carries is listed in ``docs/history.md``.
-        actor: who caused it: a user name, ``worker:<name>``, ``timer`` or ``engine``.
+        actor: who caused it: a user name, ``worker:<name>``, ``instance:<id>``, ``timer`` or ``engine``.
     """
 
     sequence: int

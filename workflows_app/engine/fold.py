@@ -10,9 +10,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from workflows_app.engine.definition.machine import MACHINE
 from workflows_app.engine.events import Event, EventType
 from workflows_app.engine.graph import Graph
-from workflows_app.engine.node import Node
+from workflows_app.engine.node import Node, NodeKind
 from workflows_app.engine.snapshot import AttemptSnapshot, InstanceSnapshot, StepSnapshot
 from workflows_app.engine.states import AttemptState, Cause, InstanceState, Role, StepState
 
@@ -50,16 +51,33 @@ class State:
             _INSTANCE[event.type](self, event)
 
 
-def _instance_started(state: State, event: Event) -> None:
+def _instance_created(state: State, event: Event) -> None:
+    """Another instance's step called it; nothing of it has begun yet."""
     state.instance = replace(
         state.instance,
-        state=InstanceState.RUNNING,
         input=event.data["input"],
+        correlation_id=event.data["correlation_id"],
+        started_by=event.actor,
+        parent=event.data["parent"],
+    )
+
+
+def _instance_accepted(state: State, event: Event) -> None:
+    """It waits for a slot; what it is started with is known already."""
+    state.instance = replace(
+        state.instance,
+        input=event.data.get("input", state.instance.input),
         variables=dict(event.data["variables"]),
         correlation_id=event.data["correlation_id"],
         started_by=event.actor,
-        started_at=event.at,
-        open_steps=len(state.graph.roots),
+    )
+
+
+def _instance_started(state: State, event: Event) -> None:
+    if "variables" in event.data:
+        _instance_accepted(state, event)
+    state.instance = replace(
+        state.instance, state=InstanceState.RUNNING, started_at=event.at, open_steps=len(state.graph.roots)
     )
 
 
@@ -90,12 +108,16 @@ def _instance_ended(target: InstanceState) -> Callable[[State, Event], None]:
 
 
 def _instance_compensating(state: State, event: Event) -> None:
-    state.instance = replace(
-        state.instance, state=InstanceState.COMPENSATING, undo_order=tuple(event.data["order"]), undo_next=0
-    )
+    changes: dict[str, Any] = {"undo_order": tuple(event.data["order"]), "undo_next": 0}
+    if "cause" in event.data:
+        # It had completed, and is undone with the instance that called it.
+        changes |= {"cause": Cause(event.data["cause"]), "error": event.data["error"], "undo": True, "ended_at": None}
+    state.instance = replace(state.instance, state=InstanceState.COMPENSATING, **changes)
 
 
 _INSTANCE: Mapping[EventType, Callable[[State, Event], None]] = {
+    EventType.INSTANCE_ACCEPTED: _instance_accepted,
+    EventType.INSTANCE_CREATED: _instance_created,
     EventType.INSTANCE_STARTED: _instance_started,
     EventType.INSTANCE_STOPPING: _instance_stopping,
     EventType.INSTANCE_COMPLETED: _instance_ended(InstanceState.COMPLETED),
@@ -115,18 +137,32 @@ def _time(text: str) -> datetime:
 def _scheduled(state: State, node: Node, event: Event) -> None:
     step = state.step(node.path)
     changes: dict[str, Any] = {"generation": event.data["generation"], "due_at": None}
-    if step.role is Role.ACTION:
+    if step.role is not Role.COMPENSATION:
         changes["state"] = StepState.SCHEDULED
-    if "input" in event.data:
-        changes["input"] = event.data["input"]
+    changes |= {key: event.data[key] for key in ("input", "idempotency_key") if key in event.data}
     state.change(node.path, **changes)
+
+
+def _falling_back(state: State, node: Node, event: Event) -> None:
+    _end_attempt(state, node, event)
+    state.change(
+        node.path,
+        state=StepState.SCHEDULED,
+        role=Role.FALLBACK,
+        undo_input=event.data["input"],
+        generation=event.data["generation"],
+        error=event.data["error"],
+        failures=0,
+        losses=0,
+        due_at=None,
+    )
 
 
 def _started(state: State, node: Node, event: Event) -> None:
     step = state.step(node.path)
     number = event.data["attempt"]
     changes: dict[str, Any] = {"attempt": number, "attempts": number}
-    if step.role is Role.ACTION:
+    if step.role is not Role.COMPENSATION:
         changes["state"] = StepState.RUNNING
         changes["started_at"] = step.started_at or event.at
     state.change(node.path, **changes)
@@ -137,13 +173,26 @@ def _started(state: State, node: Node, event: Event) -> None:
 
 def _waiting(state: State, node: Node, event: Event) -> None:
     due = event.data.get("due_at")
-    state.change(
-        node.path,
-        state=StepState.WAITING,
-        started_at=event.at,
-        due_at=None if due is None else _time(due),
-        open_children=len(node.children),
-    )
+    changes: dict[str, Any] = {
+        "state": StepState.WAITING,
+        "started_at": event.at,
+        "due_at": None if due is None else _time(due),
+        "open_children": len(node.children),
+    }
+    # What a call asked of another workflow; the items of a repeat.
+    changes |= {key: event.data[key] for key in ("input", "generation") if key in event.data}
+    if node.is_repeat:
+        changes["planned"] = event.data.get("planned")
+    state.change(node.path, **changes)
+    if node.kind is NodeKind.ITERATION and node.transition is not None:
+        _set_off(state, node.path)
+    if node.kind is NodeKind.ITERATION and node.parent is not None:
+        block = state.step(node.parent)
+        state.change(block.path, opened=block.opened + 1, open_children=block.open_children + 1)
+
+
+def _joining(state: State, node: Node, event: Event) -> None:
+    state.change(node.path, due_at=_time(event.data["due_at"]))
 
 
 def _stopping(state: State, node: Node, event: Event) -> None:
@@ -167,7 +216,7 @@ def _end_attempt(state: State, node: Node, event: Event) -> None:
         changes["losses"] = 0
         if ended in (AttemptState.FAILED, AttemptState.TIMED_OUT):
             changes["failures"] = step.failures + 1
-    if step.role is Role.ACTION:
+    if step.role is not Role.COMPENSATION:
         if ended is AttemptState.SUCCEEDED:
             changes["effect_unknown"] = False
         elif event.data.get("effect_unknown"):
@@ -178,7 +227,7 @@ def _end_attempt(state: State, node: Node, event: Event) -> None:
 def _retrying(state: State, node: Node, event: Event) -> None:
     _end_attempt(state, node, event)
     changes: dict[str, Any] = {"due_at": _time(event.data["due_at"])}
-    if state.step(node.path).role is Role.ACTION:
+    if state.step(node.path).role is not Role.COMPENSATION:
         changes["state"] = StepState.RETRYING
         changes["error"] = event.data["error"]
     else:
@@ -198,11 +247,16 @@ def _settled(target: StepState) -> Callable[[State, Node, Event], None]:
             "started_at": before.started_at or (event.at if target is StepState.COMPLETED else None),
             "error": event.data.get("error"),
         }
-        if "output" in event.data:
-            changes["output"] = event.data["output"]
+        for key in ("input", "output"):
+            if key in event.data:
+                changes[key] = event.data[key]
+        if event.data.get("effect_unknown"):
+            changes["effect_unknown"] = True
         state.change(node.path, **changes)
         if "variables" in event.data:
             state.instance = replace(state.instance, variables={**state.instance.variables, **event.data["variables"]})
+        if node.kind is NodeKind.ITERATION and node.transition is not None:
+            state.instance = replace(state.instance, machine_transition=None)
         _count_down(state, node, before, target)
 
     return apply
@@ -223,7 +277,8 @@ def _count_down(state: State, node: Node, before: StepSnapshot, target: StepStat
     if parent is None or (parent.open_children and parent.state is StepState.COMPLETED):
         state.instance = replace(state.instance, open_steps=state.instance.open_steps - 1)
     if parent is not None and parent.open_children:
-        state.change(parent.path, open_children=parent.open_children - 1)
+        failed = node.kind is NodeKind.ITERATION and target in (StepState.FAILED, StepState.TIMED_OUT)
+        state.change(parent.path, open_children=parent.open_children - 1, failures=parent.failures + failed)
 
 
 def _lost(state: State, node: Node, event: Event) -> None:
@@ -255,11 +310,46 @@ def _undone(target: StepState) -> Callable[[State, Node, Event], None]:
     return apply
 
 
+def _set_off(state: State, path: str) -> None:
+    """The event whose turn it was has set off a transition."""
+    waiting = state.instance.machine_queue
+    state.instance = replace(state.instance, machine_transition=path, machine_queue=waiting[1:])
+
+
+def _event_accepted(state: State, node: Node, event: Event) -> None:
+    waiting = (*state.instance.machine_queue, event.data["event"])
+    state.instance = replace(state.instance, machine_queue=waiting)
+
+
+def _event_refused(state: State, node: Node, event: Event) -> None:
+    state.instance = replace(state.instance, machine_queue=state.instance.machine_queue[1:])
+
+
+def _moved(state: State, node: Node, event: Event) -> None:
+    due = event.data["due_at"]
+    state.change(MACHINE, due_at=None if due is None else _time(due))
+    waiting = state.instance.machine_queue[1 if event.data.get("queued") else 0 :]
+    target = event.data["to"]
+    state.instance = replace(state.instance, machine_state=target, machine_since=event.at, machine_queue=waiting)
+
+
+def _undoing_before(state: State, node: Node, event: Event) -> None:
+    state.change(node.path, state=StepState.WAITING, started_at=event.at)
+    order = tuple(event.data["order"])
+    state.instance = replace(state.instance, undo_order=order, undo_next=0, undo_failed=False)
+
+
+def _undone_before(state: State, node: Node, event: Event) -> None:
+    state.instance = replace(state.instance, undo_order=(), undo_next=0, undo_failed=False)
+
+
 _STEP: Mapping[EventType, Callable[[State, Node, Event], None]] = {
     EventType.STEP_SCHEDULED: _scheduled,
     EventType.STEP_STARTED: _started,
     EventType.STEP_WAITING: _waiting,
     EventType.STEP_RETRYING: _retrying,
+    EventType.STEP_JOINING: _joining,
+    EventType.STEP_FALLING_BACK: _falling_back,
     EventType.STEP_STOPPING: _stopping,
     EventType.STEP_COMPLETED: _settled(StepState.COMPLETED),
     EventType.STEP_FAILED: _settled(StepState.FAILED),
@@ -270,4 +360,9 @@ _STEP: Mapping[EventType, Callable[[State, Node, Event], None]] = {
     EventType.STEP_COMPENSATED: _undone(StepState.COMPENSATED),
     EventType.STEP_COMPENSATION_FAILED: _undone(StepState.COMPENSATION_FAILED),
     EventType.ATTEMPT_LOST: _lost,
+    EventType.MACHINE_EVENT_ACCEPTED: _event_accepted,
+    EventType.MACHINE_EVENT_REFUSED: _event_refused,
+    EventType.MACHINE_MOVED: _moved,
+    EventType.MACHINE_UNDOING: _undoing_before,
+    EventType.MACHINE_UNDONE: _undone_before,
 }

@@ -1,19 +1,30 @@
-"""One node of a graph: a step or a branch, where it stands, and its expressions, compiled at first use."""
+"""One node of a graph: a step, a branch or an iteration, where it stands, and its expressions, compiled once."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
+from typing import Any
 
 from workflows_app.engine import expressions
+from workflows_app.engine.callee import Callee
+from workflows_app.engine.definition.machine import Transition
 from workflows_app.engine.definition.model import (
     ActivityBody,
+    CallBody,
     ChoiceBody,
+    DecideBody,
+    EmitBody,
     FailBody,
+    ForeachBody,
     Join,
+    LoopBody,
     OnError,
     ParallelBody,
+    ReceiveBody,
     Retry,
     ReturnBody,
     SetBody,
@@ -36,12 +47,28 @@ class NodeKind(StrEnum):
     CHOICE = "choice"
     PARALLEL = "parallel"
     BRANCH = "branch"
+    FOREACH = "foreach"
+    LOOP = "loop"
+    ITERATION = "iteration"
+    MACHINE = "machine"
+    MOVE = "move"
     WAIT = "wait"
+    RECEIVE = "receive"
+    EMIT = "emit"
+    CALL = "call"
+    DECIDE = "decide"
     RETURN = "return"
     FAIL = "fail"
 
 
-CONTAINERS = frozenset({NodeKind.CHOICE, NodeKind.PARALLEL, NodeKind.BRANCH})
+NO_JOIN = Join()
+FORGIVING = Join(tolerate=sys.maxsize)
+"""A state machine goes on whatever becomes of a transition."""
+REPEATS = frozenset({NodeKind.FOREACH, NodeKind.LOOP, NodeKind.MACHINE})
+"""Blocks whose children only runtime knows: one iteration after the other, one for each item, one for each event."""
+PARTS = frozenset({NodeKind.BRANCH, NodeKind.ITERATION})
+"""Nodes that stand for a part of a step: the step's own keys are about the whole."""
+CONTAINERS = frozenset({NodeKind.CHOICE, NodeKind.PARALLEL}) | REPEATS | PARTS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,16 +76,23 @@ class Node:
     """One node; compiled expressions are made at first use and kept.
 
     Args:
-        path: unique name in the definition; the step's path in results and history.
+        path: unique name in the instance; the step's path in results and history. A step inside ``foreach`` or
+            ``loop`` is named after its iteration: ``each[3].square``.
         order: place in document order, from 0.
         parent: path of the enclosing container, ``None`` on the outermost list.
         needs: paths in the same list that must settle first.
+        inferred: those of ``needs`` that only what the step reads says.
         successors: the inverse of ``needs``.
         lists: for a container, the paths of its children by case (``choice``), all branches in one (``parallel``),
-            or the branch's steps; document order.
-        step: the step definition; for a branch, the ``parallel`` step that it belongs to.
+            or the steps of the branch or iteration; document order. ``foreach`` and ``loop`` have none: how many
+            iterations there are is for the state to say.
+        step: the step definition; for a branch or an iteration, the step that it belongs to.
+        depth: how many ``foreach`` and ``loop`` the node stands in; 1 inside a state machine.
         retry: the effective retry policy of the action; ``None`` grants one attempt.
         timeout: seconds per attempt of the action.
+        priority: a level of ``priority.LEVELS``.
+        callee: for a call, the version that it runs.
+        transition: in a state machine, the transition that the node belongs to.
     """
 
     path: str
@@ -71,33 +105,94 @@ class Node:
     step: Step
     retry: Retry | None
     timeout: float
+    depth: int = 0
+    inferred: tuple[str, ...] = ()
+    priority: int = 0
+    callee: Callee | None = None
+    transition: Transition | None = None
+
+    @property
+    def awaits_child(self) -> bool:
+        """Whether this is a call that waits for the end of what it called."""
+        return isinstance(self.step.body, CallBody) and self.step.body.wait
+
+    @property
+    def undone_by_child(self) -> bool:
+        """Whether the completed call is undone by compensating the instance that it called."""
+        able = self.callee is not None and self.callee.undoable and self.awaits_child
+        return able and self.step.compensate is None and not self.step.irreversible
+
+    @property
+    def has_undo(self) -> bool:
+        """Whether the completed step may have something to undo."""
+        return not self.is_part and (self.step.compensate is not None or self.undone_by_child)
 
     @property
     def is_container(self) -> bool:
         return self.kind in CONTAINERS
 
+    def placed(self, path: str, *, parent: str | None, place: Callable[[str], str]) -> Node:
+        """Return the node at its path in one iteration; what it has compiled is shared, not made again.
+
+        Args:
+            parent: path of the enclosing container there.
+            place: gives the path there of a node written in the same iteration.
+        """
+        made = replace(
+            self,
+            path=path,
+            parent=parent,
+            needs=tuple(map(place, self.needs)),
+            inferred=tuple(map(place, self.inferred)),
+            successors=tuple(map(place, self.successors)),
+            lists=tuple(tuple(map(place, paths)) for paths in self.lists),
+        )
+        made.__dict__.update({name: getattr(self, name) for name in COMPILED})
+        return made
+
+    @property
+    def is_repeat(self) -> bool:
+        return self.kind in REPEATS
+
+    @property
+    def is_part(self) -> bool:
+        return self.kind in PARTS
+
     @property
     def join(self) -> Join:
-        """How many of ``needs`` the node waits for; a branch has none."""
-        return Join.ALL if self.kind is NodeKind.BRANCH else self.step.join
+        """What the node waits for of its ``needs``; a branch and an iteration have none."""
+        return NO_JOIN if self.is_part else self.step.join
+
+    @property
+    def waits_for_all(self) -> bool:
+        """Whether the node begins when all of its ``needs`` have settled."""
+        return self.join.quorum is None
+
+    @property
+    def branch_join(self) -> Join:
+        """What a ``parallel`` waits for of its branches, or a ``foreach`` of its iterations; of a part, its block."""
+        if self.transition is not None:
+            return FORGIVING
+        return self.step.body.join if isinstance(self.step.body, ParallelBody | ForeachBody) else NO_JOIN
 
     @property
     def race(self) -> bool:
-        """Whether this is a ``parallel`` that is decided by the first branch to complete."""
-        return self.kind is NodeKind.PARALLEL and self._decided_by_one
+        """Whether this is a block that is decided as soon as enough of its parts completed."""
+        return self.kind in (NodeKind.PARALLEL, NodeKind.FOREACH) and self.branch_join.quorum is not None
 
     @property
     def racer(self) -> bool:
-        """Whether this is a branch of a race."""
-        return self.kind is NodeKind.BRANCH and self._decided_by_one
+        """Whether this is a part of a race."""
+        return self.is_part and self.branch_join.quorum is not None
 
     @property
-    def _decided_by_one(self) -> bool:
-        return isinstance(self.step.body, ParallelBody) and self.step.body.join is Join.ANY
+    def contained(self) -> bool:
+        """Whether this is a part that a failure inside does not leave: its block looks at how many failed."""
+        return self.racer or (self.is_part and self.branch_join.tolerate > 0)
 
     @property
     def on_error(self) -> OnError:
-        return OnError.FAIL if self.kind is NodeKind.BRANCH else self.step.on_error
+        return OnError.FAIL if self.is_part else self.step.on_error
 
     @property
     def queue(self) -> str:
@@ -133,7 +228,12 @@ class Node:
 
     @cached_property
     def when(self) -> Expression | None:
-        return _expression(None if self.kind is NodeKind.BRANCH else self.step.when)
+        return _expression(None if self.is_part else self.step.when)
+
+    @cached_property
+    def where(self) -> Expression | None:
+        """Which events a ``receive`` takes."""
+        return _expression(self.step.body.where if isinstance(self.step.body, ReceiveBody) else None)
 
     @cached_property
     def cases(self) -> tuple[Expression | None, ...]:
@@ -142,21 +242,73 @@ class Node:
 
     @cached_property
     def value(self) -> Value:
-        """What the step evaluates when it is entered: parameters, assignments, an output, a message, or a time."""
+        """What the step evaluates when it is entered: parameters, assignments, items, a number, a time, a message …
+
+        An iteration evaluates what is collected of it when it ends.
+        """
         body = self.step.body
         match body:
+            case ForeachBody() if self.kind is NodeKind.ITERATION:
+                return expressions.compile_value(body.collect)
+            case ForeachBody():
+                return expressions.compile_value(_wrapped(body.items))
+            case LoopBody() if self.kind is NodeKind.LOOP:
+                return expressions.compile_value(_wrapped(body.times))
             case ActivityBody():
                 return expressions.compile_value(dict(body.parameters))
             case SetBody():
                 return expressions.compile_value(dict(body.assignments))
+            case CallBody():
+                return expressions.compile_value({} if body.input is None else body.input)
+            case DecideBody():
+                return expressions.compile_value(body.input)
             case ReturnBody():
                 return expressions.compile_value(body.output)
             case FailBody():
                 return expressions.compile_value(body.message)
+            case ReceiveBody():
+                return expressions.compile_value({"correlate": body.correlate})
+            case EmitBody():
+                return expressions.compile_value({"correlate": body.correlate, "data": body.data})
             case WaitBody():
                 return expressions.compile_value(body.until if body.until is not None else body.duration)
             case _:
                 return expressions.compile_value(None)
+
+    @property
+    def foreach(self) -> ForeachBody:
+        """The body of a ``foreach``, or of the one that the iteration belongs to."""
+        assert isinstance(self.step.body, ForeachBody)
+        return self.step.body
+
+    @property
+    def loop(self) -> LoopBody:
+        """The body of a ``loop``, or of the one that the iteration belongs to."""
+        assert isinstance(self.step.body, LoopBody)
+        return self.step.body
+
+    @property
+    def item_name(self) -> str | None:
+        """What the item of an iteration of a ``foreach`` is called; that of a state machine's is an event."""
+        if self.transition is not None:
+            return "event" if self.kind is NodeKind.ITERATION else None
+        body = self.step.body
+        return body.name if isinstance(body, ForeachBody) and self.kind is NodeKind.ITERATION else None
+
+    @cached_property
+    def admits(self) -> Expression | None:
+        """What an event must meet to set off the transition."""
+        return _expression(self.transition.when if self.transition else None)
+
+    @cached_property
+    def repeats_while(self) -> Expression | None:
+        """What is tested before an iteration of a loop."""
+        return _expression(self.step.body.condition if isinstance(self.step.body, LoopBody) else None)
+
+    @cached_property
+    def repeats_until(self) -> Expression | None:
+        """What is tested after an iteration of a loop."""
+        return _expression(self.step.body.until if isinstance(self.step.body, LoopBody) else None)
 
     @cached_property
     def undo_parameters(self) -> Value:
@@ -164,8 +316,25 @@ class Node:
         return expressions.compile_value(dict(undo.parameters) if undo else None)
 
     @cached_property
+    def cache_key(self) -> Value:
+        """What a cached result is found by: by default the parameters."""
+        cache = self.step.cache
+        return expressions.compile_value(cache.key if cache and cache.key is not None else "${ with }")
+
+    @cached_property
+    def idempotency_key(self) -> Value | None:
+        """What stands for the default key of external calls."""
+        written = None if self.is_part else self.step.idempotency_key
+        return None if written is None else expressions.compile_value(written)
+
+    @cached_property
     def error_output(self) -> Value:
         return expressions.compile_value(self.step.on_error_output)
+
+    @cached_property
+    def fallback_parameters(self) -> Value:
+        instead = self.step.fallback
+        return expressions.compile_value(dict(instead.parameters) if instead else None)
 
     @cached_property
     def retry_when(self) -> Expression | None:
@@ -179,20 +348,33 @@ class Node:
     def reads(self) -> frozenset[Reference]:
         """Everything that entering the node may read; what only a failure reads is left out."""
         found: set[Reference] = set()
-        if self.kind is not NodeKind.BRANCH:
+        if not self.is_part:
             found |= self.value.reads
-            for expression in (self.when, *self.cases):
+            if self.idempotency_key is not None:
+                found |= {each for each in self.idempotency_key.reads if each.root != "with"}
+            for expression in (self.when, self.repeats_while, *self.cases):
                 if expression is not None:
                     found |= expression.reads
         return frozenset(found)
 
     @cached_property
-    def read_steps(self) -> frozenset[str]:
-        return frozenset(r.name for r in self.reads if r.root == "steps" and r.name is not None)
-
-    @cached_property
     def reads_input(self) -> bool:
         return any(r.root == "input" for r in self.reads)
+
+
+COMPILED = (
+    "when", "cases", "value", "cache_key", "where", "repeats_while", "repeats_until", "undo_parameters", "error_output",
+    "fallback_parameters", "idempotency_key", "retry_when", "undo_retry_when", "reads", "reads_input",
+)  # fmt: skip
+"""What a node makes of its step's texts: the same wherever the step is repeated."""
+
+
+def _wrapped(value: Any) -> Any:
+    """Return an expression that is written bare or wrapped as a template; other values as they are."""
+    if not isinstance(value, str):
+        return value
+    bare = value.strip()
+    return bare if bare.startswith("${") else f"${{ {bare} }}"
 
 
 def _expression(source: str | None) -> Expression | None:

@@ -6,12 +6,14 @@ by ``wf_advance``, which refuses, and then ``transitions.decide`` is asked. Both
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import Any
 
-from workflows_app.engine.definition.model import Join
+from workflows_app.engine.definition.model import ForeachBody
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.node import Node, NodeKind
+from workflows_app.engine.paths import split
 
 KNOWN_AHEAD = frozenset({"input", "instance", "steps"})
 """Names whose values cannot change any more when a step is entered; ``vars`` can, and ``now`` is not known yet."""
@@ -24,7 +26,8 @@ class Plain:
     Args:
         around: paths of the containers around the step, inner before outer.
         parent: the innermost of them.
-        block: where the step closes its branch with its own output, the parallel block around that branch.
+        block: where the step closes its branch with its own output, the parallel block around that branch; the same
+            of an iteration and its ``foreach``.
         joins: successors that wait for other steps too; ``join_needs``: for how many each waits in all.
         next: the successor that waits for this step alone.
         last: whether everything else on the outermost list leads to this step: its success may end the instance.
@@ -65,7 +68,7 @@ def splice(node: Node, before: str) -> Splice | None:
         return None
     frame, (hole,) = hollow
     named = hole.reference
-    if named.root != "steps" or named.name != before or named.path[:1] != ("output",):
+    if named.root != "steps" or named.name != split(before)[1] or named.path[:1] != ("output",):
         return None
     source = [str(key) for key in named.path[1:]]
     # Numbers mean one thing in a list and another in an object; only names mean the same everywhere.
@@ -83,14 +86,16 @@ def after(graph: Graph, path: str) -> Plain | None:
         ``None`` if only the engine can say.
     """
     node = graph[path]
-    if node.kind is not NodeKind.ACTIVITY or node.step.deadline is not None:
+    if node.kind is not NodeKind.ACTIVITY or node.step.deadline is not None or node.step.cache is not None:
+        return None
+    if node.step.result is not None:
         return None
     successors = [graph[p] for p in node.successors]
     alone = [s for s in successors if len(s.needs) == 1]
     joins = [s for s in successors if len(s.needs) > 1]
     if len(alone) > 1 or not all(_may_begin(s) for s in alone):
         return None
-    if any(s.join is not Join.ALL for s in successors):
+    if not all(s.waits_for_all and s.join.deadline is None for s in successors):
         return None
     around = tuple(graph.ancestors(path))
     if any(c.racer for c in around):
@@ -106,7 +111,15 @@ def after(graph: Graph, path: str) -> Plain | None:
     )
 
 
-def _may_begin(node: Node) -> bool:
+def starts(graph: Graph) -> bool:
+    """Whether a start does nothing but send steps whose values follow from its input: no part of it needs the time."""
+    if graph.definition.concurrency is not None:
+        return False
+    first = [graph[path] for path in graph.roots if not graph[path].needs]
+    return graph.definition.timeout is None and all(_may_begin(node, {"input"}) for node in first)
+
+
+def _may_begin(node: Node, known: Set[str] = KNOWN_AHEAD) -> bool:
     """Whether entering the node does nothing but send it to a worker, with values that are known ahead."""
     written = node.step
     return (
@@ -114,26 +127,37 @@ def _may_begin(node: Node) -> bool:
         and written.when is None
         and not written.disabled
         and written.deadline is None
-        and _known_ahead(node.value)
+        and written.cache is None
+        and written.idempotency_key is None
+        and _known_ahead(node.value, known)
     )
 
 
-def _known_ahead(value: Any) -> bool:
-    return all(reference.root in KNOWN_AHEAD for reference in value.reads)
+def _known_ahead(value: Any, known: Set[str] = KNOWN_AHEAD) -> bool:
+    return all(reference.root in known for reference in value.reads)
 
 
 def _closed_block(graph: Graph, node: Node) -> str | None:
     if node.parent is None or node.successors:
         return None
     branch = graph[node.parent]
-    if branch.kind is not NodeKind.BRANCH or branch.children[-1] != node.path:
+    if not branch.is_part or branch.children[-1] != node.path:
+        return None
+    if branch.kind is NodeKind.ITERATION and not _ends_in_passing(branch):
         return None
     return branch.parent if _sole_end(graph, branch.children, node.path) else None
 
 
+def _ends_in_passing(iteration: Node) -> bool:
+    """Whether nothing is looked at when an iteration ends but how many are still open."""
+    if not isinstance(iteration.step.body, ForeachBody):
+        return False
+    return iteration.foreach.collect is None and iteration.foreach.max_concurrency is None
+
+
 def _ends_all(graph: Graph, path: str) -> bool:
     """Whether the whole outermost list leads to the step, and nothing in it goes on before all it needs has settled."""
-    return _sole_end(graph, graph.roots, path) and all(graph[p].join is Join.ALL for p in graph.roots)
+    return _sole_end(graph, graph.roots, path) and all(graph[p].waits_for_all for p in graph.roots)
 
 
 def _sole_end(graph: Graph, paths: tuple[str, ...], path: str) -> bool:

@@ -26,7 +26,11 @@ class InstanceSnapshot:
 
     ``ending`` is what a stopping instance heads for: ``return``, or one of the causes. ``open_steps`` counts the
     unsettled steps of the outermost list, and those of a race that has been decided. ``undo_order`` holds step paths,
-    ``undo_next`` the index of the undo in progress.
+    ``undo_next`` the index of the undo in progress. ``parent`` is ``{instance, step, depth, awaited}`` where another
+    instance's step called this one, ``depth`` the number of instances above it.
+
+    Of a state machine: ``machine_state`` and when it was entered, ``machine_transition``, the path of the transition
+    under way, and ``machine_queue``, the events ``{type, data, at}`` that wait for their turn.
     """
 
     id: str
@@ -44,9 +48,14 @@ class InstanceSnapshot:
     undo_order: tuple[str, ...] = ()
     undo_next: int = 0
     undo_failed: bool = False
+    machine_state: str | None = None
+    machine_since: datetime | None = None
+    machine_transition: str | None = None
+    machine_queue: tuple[Mapping[str, Any], ...] = ()
     sequence: int = 0
     correlation_id: str = ""
     started_by: str = ""
+    parent: Mapping[str, Any] | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
 
@@ -57,7 +66,13 @@ class StepSnapshot:
 
     ``attempt`` is the number of the running attempt, ``attempts`` how many were made, ``failures`` and ``losses`` how
     many of the current role counted against the retry policy, and were lost in a row. ``settled`` is the sequence of
-    the event that settled the step: the order of completion.
+    the event that settled the step: the order of completion. ``undo_input`` is what the role in hand works on where
+    that is not the step's own: the parameters of its fallback, later those of its undo. ``idempotency_key`` is what the
+    step's own key came to; ``None`` where it says nothing.
+
+    Of a ``foreach`` or ``loop``, ``opened`` counts the iterations begun so far, ``planned`` is how many there are to
+    be (``None`` where only the loop's condition knows), ``open_children`` how many are open, ``failures`` how many
+    failed; ``input`` of a ``foreach`` is ``{"items": [...]}``, that of one of its iterations ``{"item": ...}``.
     """
 
     path: str
@@ -71,10 +86,13 @@ class StepSnapshot:
     needs_settled: int = 0
     needs_completed: int = 0
     open_children: int = 0
+    opened: int = 0
+    planned: int | None = None
     stopping: bool = False
     effect_unknown: bool = False
     input: Any = None
     undo_input: Any = None
+    idempotency_key: str | None = None
     output: Any = None
     error: Mapping[str, Any] | None = None
     undo_error: Mapping[str, Any] | None = None

@@ -55,9 +55,10 @@ class Cause(StrEnum):
 
 
 class Role(StrEnum):
-    """What an attempt does: the step's own work or its undo."""
+    """What an attempt does: the step's own work, what stands in for it after it failed, or its undo."""
 
     ACTION = "action"
+    FALLBACK = "fallback"
     COMPENSATION = "compensation"
 
 
@@ -71,7 +72,7 @@ INSTANCE_TRANSITIONS: Mapping[InstanceState, frozenset[InstanceState]] = Mapping
         I.PAUSED: frozenset({I.RUNNING, I.COMPENSATING, I.FAILED, I.CANCELLED, I.TERMINATED}),
         I.COMPENSATING: frozenset({I.COMPENSATED, I.COMPENSATION_FAILED, I.TERMINATED}),
         I.COMPENSATION_FAILED: frozenset({I.COMPENSATING}),
-        I.COMPLETED: frozenset(),
+        I.COMPLETED: frozenset({I.COMPENSATING}),
         I.FAILED: frozenset(),
         I.CANCELLED: frozenset(),
         I.TERMINATED: frozenset(),
@@ -111,4 +112,3 @@ ATTEMPT_TRANSITIONS: Mapping[AttemptState, frozenset[AttemptState]] = MappingPro
 INSTANCE_ENDED = frozenset({I.COMPLETED, I.FAILED, I.CANCELLED, I.TERMINATED, I.COMPENSATED, I.COMPENSATION_FAILED})
 STEP_OPEN = frozenset({S.PENDING, S.SCHEDULED, S.RUNNING, S.WAITING, S.RETRYING})
 """A step in one of these is not settled: its successors and its block still wait for it."""
-STEP_SETTLED = frozenset(StepState) - STEP_OPEN

@@ -68,7 +68,13 @@ class AnsweringCommand(BaseCommand):
         """Print a refusal with every problem's place and reason."""
         problems = refused.problems if isinstance(refused, Refused) else ()
         if self.as_json:
-            error = {"code": refused.code, "message": refused.message, "problems": [p.as_dict() for p in problems]}
+            error: dict[str, Any] = {
+                "code": refused.code,
+                "message": refused.message,
+                "problems": [p.as_dict() for p in problems],
+            }
+            if refused.details:
+                error["details"] = refused.details
             self.stderr.write(json.dumps({"error": error}, indent=2, ensure_ascii=False))
         else:
             self.stderr.write(f"{refused.message} ({refused.code})")

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from workflows_app.engine import idempotency
+from workflows_app.engine.states import Role
 from workflows_app.models import Instance
 
 
@@ -66,13 +68,29 @@ def result(found: Mapping[str, Any]) -> str:
         lines.append(f"error: {tame(found['error']['code'])}: {tame(found['error']['message'])}")
     if found["output"] is not None:
         lines.append(f"output: {tame(json.dumps(found['output'], ensure_ascii=False))}")
+    if "machine" in found:
+        lines += _machine(found["machine"])
     width = max((len(path) for path in found["steps"]), default=0)
     lines += [f"  {path.ljust(width)}  {state}" for path, state in found["steps"].items()]
     return "\n".join(lines)
 
 
+def _machine(found: Mapping[str, Any]) -> list[str]:
+    """Return how a state machine stands: its state, and what may come next."""
+    until = f" until {found['until']} at most" if found["until"] else ""
+    lines = [f"in {tame(found['state'])} since {found['since']}{until}; version {found['sequence']}"]
+    if found["transition"]:
+        lines.append(f"under way: {found['transition']}")
+    if found["waiting"]:
+        lines.append(f"waiting for their turn: {tame(', '.join(found['waiting']))}")
+    for each in found["events"]:
+        condition = f" if {each['when']}" if each["when"] else ""
+        lines.append(tame(f"possible: {each['event']} -> {each['to']}{condition}"))
+    return lines
+
+
 def details(found: Mapping[str, Any]) -> str:
-    """Return the result and the table of attempts."""
+    """Return the result, who called it, what it waits for, and the tables of what it called and of its attempts."""
     attempts = [
         {
             "step": a["step"],
@@ -84,7 +102,21 @@ def details(found: Mapping[str, Any]) -> str:
         }
         for a in found["attempts"]
     ]
-    return f"{result(found)}\n\n{table(attempts)}" if attempts else result(found)
+    lines = [result(found)]
+    if found["parent"]:
+        lines.append(f"called by {found['parent']['instance']}, step {found['parent']['step']}")
+    if found["waits_for"]:
+        lines.append(tame(found["waits_for"]["sentence"]))
+    waits = [
+        f"  {a['step']} waits for event {a['event']} with key {tame(a['correlate'])} since {a['since']}"
+        for a in found["awaited"]
+    ]
+    lines += ["\n".join(waits)] if waits else []
+    actions = {a["step"]: a["idempotency_key"] for a in found["attempts"] if a["role"] == "action"}
+    keys = {path: key for path, key in actions.items() if key != idempotency.of(found["id"], path, None, Role.ACTION)}
+    lines += ["\n".join(f"  {path} has the key {tame(key)}" for path, key in keys.items())] if keys else []
+    lines += [table(rows) for rows in (found["children"], attempts) if rows]
+    return "\n\n".join(lines)
 
 
 def history(events: Sequence[Mapping[str, Any]]) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from workflows_app.engine.canvas import Canvas, Chain, Chord, Group, Plan, Task, tasks
-from workflows_app.engine.canvas.surveying import named
+from workflows_app.engine.canvas.naming import ANY, named, shown
 from workflows_app.engine.graph import Graph
-from workflows_app.engine.node import NodeKind
+from workflows_app.engine.node import Node, NodeKind
 from workflows_app.management.listing import tame
 
 FEW = 8
@@ -18,6 +18,7 @@ CONDITION_LENGTH = 40
 LINE_LENGTH = 100
 FUSED = "a + b  one message runs both, one after the other, each with a commit of its own"
 CHUNK = "a & b  one message names both: members of a wide group that share a worker"
+REPEAT = f"{ANY}  any iteration: the plan is made anew for each; many items at once go out like a wide group"
 
 
 def document(graph: Graph, canvases: Sequence[Canvas], *, fusing: bool) -> dict[str, Any]:
@@ -38,13 +39,28 @@ def document(graph: Graph, canvases: Sequence[Canvas], *, fusing: bool) -> dict[
                 "largest_message_bytes": each.weight.largest,
                 "plan": _tree(each.plan, each),
                 "hand_overs": [
-                    {"after": list(over.after), "step": over.step, "why": over.why, "canvases": list(leads)}
+                    {
+                        "after": list(map(shown, over.after)),
+                        "step": shown(over.step),
+                        "why": over.why,
+                        "canvases": list(leads),
+                    }
                     for over, leads in each.ends
                 ],
             }
             for each in canvases
         ],
+        "needs": [
+            {"step": node.path, "written": _written(node), "inferred": list(node.inferred)}
+            for node in graph.written.values()
+            if not node.is_part
+        ],
     }
+
+
+def _written(node: Node) -> list[str]:
+    """Return what a step waits for because the document says so, by a list or by silence."""
+    return [need for need in node.needs if need not in node.inferred]
 
 
 def _tree(plan: Plan, canvas: Canvas) -> dict[str, Any]:
@@ -52,11 +68,11 @@ def _tree(plan: Plan, canvas: Canvas) -> dict[str, Any]:
         case Task():
             return {
                 "type": "task",
-                "step": plan.step,
+                "step": shown(plan.step),
                 "queue": plan.queue,
                 "long": plan.long,
-                "fused": list(plan.fused),
-                "mates": [path for path, _ in plan.mates],
+                "fused": list(map(shown, plan.fused)),
+                "mates": [shown(path) for path, _ in plan.mates],
                 "bytes": canvas.weight.messages[plan.step],
             }
         case Chain():
@@ -76,9 +92,10 @@ def largest(canvases: Sequence[Canvas]) -> int:
 def text(graph: Graph, canvases: Sequence[Canvas], *, fusing: bool) -> str:
     """Return a survey as people read it in a terminal."""
     name = f"{graph.definition.name} {graph.definition.version}"
+    order = list(_inferred(graph))
     if not canvases:
-        return f"{name}: the engine does all of it itself; no message is sent"
-    steps = sum(node.kind is NodeKind.ACTIVITY for node in graph.nodes.values())
+        return "\n".join([f"{name}: the engine does all of it itself; no message is sent", *order])
+    steps = sum(node.kind is NodeKind.ACTIVITY for node in graph.written.values())
     messages = sum(each.messages for each in canvases)
     lines = [
         f"{name}: {_count(steps, 'step')} for workers, {_count(messages, 'message')} in "
@@ -97,9 +114,22 @@ def text(graph: Graph, canvases: Sequence[Canvas], *, fusing: bool) -> str:
         for over, leads in each.ends:
             where = f"after {named(over.after)}: " if len(each.ends) > 1 else ""
             lines.append(f"     {where}{over.why}" + (f" -> {', '.join(map(str, leads))}" if leads else ""))
-    shown = [task for each in canvases for task in tasks(each.plan)]
-    legend = [FUSED] * any(task.fused for task in shown) + [CHUNK] * any(task.mates for task in shown)
-    return "\n".join([*lines, *([""] if legend else []), *legend])
+    sent = [task for each in canvases for task in tasks(each.plan)]
+    legend = [FUSED] * any(task.fused for task in sent) + [CHUNK] * any(task.mates for task in sent)
+    legend += [REPEAT] * any(graph[task.step].depth for task in sent)
+    return "\n".join([*lines, *order, *([""] if legend else []), *legend])
+
+
+def _inferred(graph: Graph) -> Iterator[str]:
+    """Yield lines about the steps whose dependencies follow from what they read, apart from those that are written."""
+    nodes = [node for node in graph.written.values() if node.inferred]
+    if nodes:
+        yield from ("", "inferred from what steps read:")
+    width = max((len(node.path) for node in nodes), default=0)
+    for node in nodes:
+        written = _written(node)
+        also = f" (and, as written, {', '.join(written)})" if written else ""
+        yield f"   {node.path:<{width}}   after {_shortened(', '.join(node.inferred) + also, LINE_LENGTH)}"
 
 
 Row = tuple[str, str, str]
@@ -124,10 +154,10 @@ def _rows(plan: Plan, graph: Graph, canvas: Canvas, indent: str, before: str = "
 
 
 def _some(members: Sequence[Plan], graph: Graph, canvas: Canvas, indent: str) -> Iterator[Row]:
-    shown = members if len(members) <= FEW else members[:SHOWN]
-    for member in shown:
+    few = members if len(members) <= FEW else members[:SHOWN]
+    for member in few:
         yield from _rows(member, graph, canvas, indent)
-    if len(shown) < len(members):
+    if len(few) < len(members):
         yield f"{indent}... {len(members) - SHOWN - 1} more ...", "", ""
         yield from _rows(members[-1], graph, canvas, indent)
 
@@ -135,6 +165,7 @@ def _some(members: Sequence[Plan], graph: Graph, canvas: Canvas, indent: str) ->
 def _label(task: Task, graph: Graph) -> str:
     sign, paths = (" & ", [task.step, *(path for path, _ in task.mates)]) if task.mates else (" + ", list(task.steps))
     condition = graph[task.step].step.when
+    paths = list(map(shown, paths))
     if len(paths) > FEW:
         paths = [*paths[:SHOWN], "...", f"{paths[-1]} ({len(paths)} steps)"]
     return sign.join(paths) + (f" (if {_shortened(condition, CONDITION_LENGTH)})" if condition else "")

@@ -1,19 +1,35 @@
 """Data and constraints. Behaviour lives in ``services``; what rows mean lives in ``engine``."""
 
+from workflows_app.models.artifacts import Artifact
+from workflows_app.models.decision_tables import DecisionTable, DecisionTableVersion
 from workflows_app.models.definitions import Definition, DefinitionVersion
 from workflows_app.models.history import AuditEntry, Event
 from workflows_app.models.instances import Instance, Step
-from workflows_app.models.work import Attempt, Dispatch, Queue, Timer
+from workflows_app.models.messages import Consumption, PublishedEvent, Subscription, Wakeup
+from workflows_app.models.results import CachedResult
+from workflows_app.models.slots import Slot, SlotKey
+from workflows_app.models.work import Attempt, Dispatch, Notice, Queue, Timer
 
 __all__ = [
+    "Artifact",
     "Attempt",
     "AuditEntry",
+    "CachedResult",
+    "Consumption",
+    "DecisionTable",
+    "DecisionTableVersion",
     "Definition",
     "DefinitionVersion",
     "Dispatch",
     "Event",
     "Instance",
+    "Notice",
+    "PublishedEvent",
     "Queue",
+    "Slot",
+    "SlotKey",
     "Step",
+    "Subscription",
     "Timer",
+    "Wakeup",
 ]

@@ -7,6 +7,8 @@ from typing import Any
 
 from django.db import models
 
+from workflows_app.models.numbers import Decoder
+
 
 class DocumentField(models.TextField):  # type: ignore[type-arg]
     """JSON kept as text: ``jsonb`` would forget the order in which branches and variables were written."""
@@ -54,6 +56,9 @@ class DefinitionVersion(models.Model):
     source = models.TextField(help_text="The text that was published.")
     content_hash = models.CharField(max_length=64)
     activities = models.JSONField(default=dict, help_text="What activity names without a version resolved to.")
+    calls = models.JSONField(
+        default=dict, db_default={}, help_text="What the workflows that it calls resolved to.", decoder=Decoder
+    )
     deprecated = models.BooleanField(default=False)
     published_at = models.DateTimeField(auto_now_add=True)
     published_by = models.CharField(max_length=150)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce, Least
 
-from workflows_app.engine.commands import TimerKind
-from workflows_app.engine.states import AttemptState, Role
-from workflows_app.models.instances import Instance, choices, one_of
+from workflows_app.engine.states import AttemptState
+from workflows_app.models.instances import Instance
 from workflows_app.models.numbers import Decoder
+from workflows_app.models.words import WordField
 
 
 class Attempt(models.Model):
@@ -22,8 +23,8 @@ class Attempt(models.Model):
     instance = models.ForeignKey(Instance, on_delete=models.CASCADE, related_name="attempts", db_index=False)
     path = models.CharField(max_length=300)
     number = models.IntegerField()
-    role = models.CharField(max_length=12, choices=choices(Role))
-    state = models.CharField(max_length=12, choices=choices(AttemptState))
+    role = WordField(domain="wf_role")
+    state = WordField(domain="wf_attempt_state")
     worker = models.CharField(max_length=200)
     queue = models.CharField(max_length=100)
     lease_expires_at = models.DateTimeField()
@@ -39,14 +40,13 @@ class Attempt(models.Model):
             models.UniqueConstraint(
                 fields=["instance", "path"], condition=Q(state=AttemptState.RUNNING), name="attempt_one_running"
             ),
-            models.CheckConstraint(condition=one_of("state", AttemptState), name="attempt_state_known"),
         ]
         indexes = [
+            # When the sweep has to look at it: both times in one index, as every step writes it.
             models.Index(
-                fields=["lease_expires_at"], condition=Q(state=AttemptState.RUNNING), name="attempt_running_lease"
-            ),
-            models.Index(
-                fields=["timeout_at"], condition=Q(state=AttemptState.RUNNING), name="attempt_running_timeout"
+                Least("lease_expires_at", "timeout_at"),
+                condition=Q(state=AttemptState.RUNNING),
+                name="attempt_running_due",
             ),
         ]
 
@@ -60,7 +60,7 @@ class Timer(models.Model):
     id = models.BigAutoField(primary_key=True)
     instance = models.ForeignKey(Instance, on_delete=models.CASCADE, related_name="timers", db_index=False)
     path = models.CharField(max_length=300, blank=True)
-    kind = models.CharField(max_length=12, choices=choices(TimerKind))
+    kind = models.CharField(max_length=12, help_text="A word of ``TimerKind``.")
     due_at = models.DateTimeField()
 
     class Meta:
@@ -88,6 +88,7 @@ class Dispatch(models.Model):
     created_at = models.DateTimeField()
     published_at = models.DateTimeField(null=True)
     publications = models.IntegerField(default=0)
+    rank = models.DateTimeField(null=True, help_text="Stands for created_at where the priority is not normal.")
 
     class Meta:
         verbose_name_plural = "dispatches"
@@ -96,11 +97,39 @@ class Dispatch(models.Model):
         ]
         indexes = [
             models.Index(fields=["queue", "published_at"], name="dispatch_in_flight"),
-            models.Index(fields=["queue", "id"], condition=Q(published_at__isnull=True), name="dispatch_held_back"),
+            models.Index(
+                "queue",
+                Coalesce("rank", "created_at"),
+                "id",
+                condition=Q(published_at__isnull=True),
+                name="dispatch_held_back",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.instance_id} {self.path} generation {self.generation}"
+
+
+class Notice(models.Model):
+    """What an instance tells one that it called, or that one at its end its caller; handing it over removes the row.
+
+    No foreign key: writing one would wait for the lock of an instance whose session may be waiting for ours.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    child = models.UUIDField(help_text="The called instance, whichever of the two is told.")
+    kind = models.CharField(max_length=12, help_text="A word of ``NoticeKind``.")
+    data = models.JSONField(default=dict)
+    due_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["child", "kind"], name="notice_once"),
+        ]
+        indexes = [models.Index(fields=["due_at"], name="notice_due")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.child}"
 
 
 class Queue(models.Model):

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.utils import Error as DatabaseError
 
+from workflows_app.artifacts import inspection
 from workflows_app.running import postgres, roles
 
 OLDEST_POSTGRES: Final = 150_000
@@ -197,6 +198,13 @@ def disk() -> Finding:
     return ok(name, said)
 
 
+def artifacts() -> Finding:
+    """Whether steps can keep what is too large for a row."""
+    found = inspection.inspect()
+    finding = failed if found.is_broken else warning
+    return finding("artifacts", found.detail, found.mend) if found.mend else ok("artifacts", found.detail)
+
+
 def secrets() -> Finding:
     """Whether generated secrets are private."""
     name = "secrets"
@@ -217,7 +225,7 @@ def secrets() -> Finding:
 
 
 # What rests on the database is looked at where that answers.
-ALONE: Final[tuple[Callable[[], Finding], ...]] = (disk, secrets)
+ALONE: Final[tuple[Callable[[], Finding], ...]] = (disk, artifacts, secrets)
 ON_DATABASE: Final[tuple[Callable[[], Finding], ...]] = (migrations, separation, backlog)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 # What an installation makes in its state folder, the lock apart.
-OURS: Final = ("postgres", "postgres.new", "broker", "log", "mail", "admin_password", "sample_orders")
+OURS: Final = ("postgres", "postgres.new", "broker", "log", "mail", "artifacts", "admin_password", "sample_orders")
 
 
 def clear(state_dir: Path) -> None:

@@ -15,11 +15,13 @@ from workflows_app.engine.commands import Dispatch
 from workflows_app.engine.errors import OrchestratorError
 from workflows_app.engine.node import Node
 from workflows_app.engine.plain import Plain, Splice
+from workflows_app.engine.priority import HEAD_START
 from workflows_app.engine.states import Role
+from workflows_app.engine.transitions.repeating import REFILL
 from workflows_app.services import claims, decisions, graphs
 from workflows_app.services.claims import Claim, Onward
 
-STATEMENT = f"SELECT wf_advance({', '.join(['%s'] * 20)})"
+STATEMENT = f"SELECT wf_advance({', '.join(['%s'] * 21)})"
 
 
 SPLICED_FROM = 4_000
@@ -30,7 +32,7 @@ class NotPlain(Exception):
     """Only the engine can decide what follows; nothing was changed."""
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)
 def _after(version_id: int, path: str) -> tuple[Plain | None, Splice | None]:
     graph = graphs.of_version(version_id)
     follow = plain.after(graph, path)
@@ -77,9 +79,17 @@ def advance(claim: Claim, output: str, onward: Onward) -> None:
             raise NotPlain
     if begun is not None and coming is not None and begins:
         onward.next = _begun(claim, begun, coming)
-    elif mate is not None and answer["mate"]:
-        columns = [answer["mate"][name] for name in claims.COLUMNS]
+    elif mate is not None and "mate" in answer:
+        names = {"version_id": claim.version_id, "workflow": claim.workflow, "version": claim.version}
+        taken = {**names, "correlation_id": claim.correlation_id, **answer["mate"]}
+        columns = [taken[name] for name in claims.COLUMNS]
         onward.next = claims.of_row(claim.instance_id, mate[0], claim.worker, columns, claim.known)
+    if follow.last:
+        decisions.go_on(claim.graph)
+    if begun is not None and not begins and begun.priority:
+        _rank(claim, begun)
+    if answer["told"]:
+        decisions.tell([claim.instance_id])
     if begun is not None and answer["published"]:
         sent = [Dispatch(step=begun.path, generation=1, queue=begun.queue, timeout=begun.timeout)]
         onward.carried = onward.carries_on(sent)
@@ -96,7 +106,7 @@ class Coming:
 
 
 def _coming(claim: Claim, node: Node, output: str, splice: Splice | None) -> Coming:
-    parameters = claim.known.evaluate(node.value)
+    parameters = claim.known.evaluate(node.value, lambda name: claim.graph.named(name, node.path))
     if splice is not None and _fits(parameters, output, splice):
         return Coming(parameters=parameters, text=_encode(splice.frame), part=_encode([splice.target, splice.source]))
     text = _encode(parameters)
@@ -146,10 +156,19 @@ def _execute(
                 settings.ORCHESTRATOR_WINDOW,
                 None if result is None else f'{{"output":{result}}}',
                 *(mate or (None, None)),
+                REFILL,
             ],
         )
         row = cursor.fetchone()[0]
     return None if row is None else stored.loads(row)
+
+
+def _rank(claim: Claim, node: Node) -> None:
+    """Rank a step of another priority than normal. Apart from the commit: if it is lost, the step counts as normal."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT wf_rank(%s, %s, %s)", [claim.instance_id, json.dumps({node.path: node.priority}), HEAD_START]
+        )
 
 
 def _encode(value: Any) -> str:

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 
-from workflows_app.engine import stored
+from workflows_app.engine import idempotency, stored
 from workflows_app.engine.commands import Dispatch
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.node import LONG_AFTER, Node
@@ -19,12 +19,25 @@ from workflows_app.engine.states import Role
 from workflows_app.services import graphs
 from workflows_app.services.known_values import KnownValues
 
-COLUMNS = ("version_id", "workflow", "version", "correlation_id", "number", "role", "input", "timeout")
+COLUMNS = (
+    "version_id",
+    "workflow",
+    "version",
+    "correlation_id",
+    "number",
+    "role",
+    "input",
+    "timeout",
+    "idempotency_key",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A claimed step: what to perform, and the fencing token (instance, path, number) under which to report."""
+    """A claimed step: what to perform, and the fencing token (instance, path, number) under which to report.
+
+    ``own_key`` is what the step's ``idempotency_key`` came to.
+    """
 
     instance_id: UUID
     path: str
@@ -39,12 +52,12 @@ class Claim:
     timeout: float
     worker: str
     known: KnownValues
+    own_key: str | None = None
 
     @property
     def idempotency_key(self) -> str:
-        """The key of every attempt of this step: instance, path, rerun number; an undo has its own."""
-        key = f"{self.instance_id}:{self.path}:0"
-        return f"{key}:undo" if self.role is Role.COMPENSATION else key
+        """The key of all attempts of this step; a fallback and an undo have their own."""
+        return idempotency.of(self.instance_id, self.path, self.own_key, self.role)
 
     @property
     def graph(self) -> Graph:
@@ -123,7 +136,7 @@ def claim(
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {', '.join(COLUMNS)} FROM wf_claim(%s, %s, %s, %s, %s, %s)",  # noqa: S608 - a constant
+            f"SELECT {', '.join(COLUMNS)} FROM wf_claim_step(%s, %s, %s, %s, %s, %s)",  # noqa: S608 - a constant
             [instance_id, path, generation, worker, settings.ORCHESTRATOR_LEASE_SECONDS, sent],
         )
         row = cursor.fetchone()
@@ -131,8 +144,8 @@ def claim(
 
 
 def of_row(instance_id: UUID, path: str, worker: str, row: Sequence[Any], known: KnownValues | None = None) -> Claim:
-    """Make a claim of what ``wf_claim`` returned, in the order of ``COLUMNS``."""
-    version_id, workflow, version, correlation_id, number, role_name, parameters, timeout = row
+    """Make a claim of what ``wf_claim_step`` returned, in the order of ``COLUMNS``."""
+    version_id, workflow, version, correlation_id, number, role_name, parameters, timeout, own_key = row
     graph = graphs.of_version(version_id)
     role = Role(role_name)
     return Claim(
@@ -149,10 +162,13 @@ def of_row(instance_id: UUID, path: str, worker: str, row: Sequence[Any], known:
         timeout=float(timeout),
         worker=worker,
         known=known or KnownValues(instance_id, workflow, version),
+        own_key=own_key,
     )
 
 
 def _activity(node: Node, role: Role) -> str:
+    if role is Role.FALLBACK:
+        return node.step.fallback.activity if node.step.fallback else ""
     if role is Role.COMPENSATION:
         return node.step.compensate.activity if node.step.compensate else ""
     return node.activity

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from typing import Any
 
 from django.conf import settings
@@ -12,13 +9,15 @@ from django.db import connection, transaction
 
 from workflows_app.activities import registry
 from workflows_app.engine import definition
-from workflows_app.engine.errors import Conflict, DefinitionInvalid, NotFound, Problem
+from workflows_app.engine.errors import Conflict, DefinitionInvalid, Problem
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.verifier import verify
 from workflows_app.models import Definition, DefinitionVersion
-from workflows_app.services import audit
+from workflows_app.services import audit, callees, decision_tables
+from workflows_app.services.contents import content_hash, parse_version
+from workflows_app.services.versions import find
 
-SEMANTIC_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?")
+__all__ = ["check", "content_hash", "find", "parse_version", "publish", "resolve_activities", "validate"]
 
 
 def check(*, text: str | bytes) -> tuple[definition.Definition | None, list[Problem]]:
@@ -30,12 +29,19 @@ def check(*, text: str | bytes) -> tuple[definition.Definition | None, list[Prob
     Returns:
         The definition (``None`` where it cannot be parsed) and every problem found, warnings included.
     """
+    return _check(text)[:2]
+
+
+def _check(text: str | bytes) -> tuple[definition.Definition | None, list[Problem], callees.Found]:
+    """Return also what the definition calls: what is kept must be what was verified."""
     try:
         parsed = definition.parse(definition.load(text, limit_bytes=settings.ORCHESTRATOR_MAX_DOCUMENT_BYTES))
     except DefinitionInvalid as refused:
-        return None, list(refused.problems)
+        return None, list(refused.problems), {}
     registry.discover()
-    return parsed, verify(parsed, activities=registry.infos())
+    called = callees.look_up(parsed)
+    problems = verify(parsed, activities=registry.infos(), workflows=called, table_of=decision_tables.at_hand)
+    return parsed, problems, called
 
 
 def validate(*, text: str | bytes) -> list[Problem]:
@@ -58,7 +64,7 @@ def publish(*, text: str | bytes, actor: str) -> DefinitionVersion:
         DefinitionInvalid: with every problem of severity ``error``; nothing is stored.
         Conflict: another content stands under this version already.
     """
-    parsed, problems = check(text=text)
+    parsed, problems, called = _check(text)
     errors = [p for p in problems if p.severity == "error"]
     if parsed is None or errors:
         raise DefinitionInvalid(f"the definition has {len(errors)} problem(s)", problems=errors)
@@ -88,6 +94,7 @@ def publish(*, text: str | bytes, actor: str) -> DefinitionVersion:
         source=text if isinstance(text, str) else text.decode(),
         content_hash=digest,
         activities=resolve_activities(parsed),
+        calls=callees.stored(called),
         published_by=actor,
     )
     audit.record(
@@ -102,45 +109,10 @@ def publish(*, text: str | bytes, actor: str) -> DefinitionVersion:
 def resolve_activities(parsed: definition.Definition) -> dict[str, Any]:
     """Return what each activity name without a version stands for now: kept with the version, used for ever."""
     resolved: dict[str, Any] = {}
-    for node in Graph(parsed).nodes.values():
-        undo = node.step.compensate
-        for name in (getattr(node.step.body, "activity", None), undo.activity if undo else None):
+    for node in Graph(parsed).written.values():
+        for used in (node.step.body, node.step.fallback, node.step.compensate):
+            name = getattr(used, "activity", None)
             if name and "@" not in name:
                 found = registry.get(name)
                 resolved[name] = {"version": found.version, "timeout": found.timeout}
     return resolved
-
-
-def content_hash(document: dict[str, Any]) -> str:
-    """Return the SHA-256 of a document's canonical JSON, hexadecimal."""
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def parse_version(version: str) -> tuple[int, int, int, str]:
-    """Split a semantic version.
-
-    >>> parse_version("1.10.2-rc.1+build")
-    (1, 10, 2, 'rc.1')
-    """
-    match = SEMANTIC_VERSION.fullmatch(version)
-    if match is None:
-        raise ValueError(f"not a semantic version: {version}")
-    return int(match[1]), int(match[2]), int(match[3]), match[4] or ""
-
-
-def find(*, name: str, version: str | None = None) -> DefinitionVersion:
-    """Return the named version, or the highest that is neither deprecated nor a prerelease.
-
-    Raises:
-        NotFound: with code WORKFLOW_NOT_FOUND or VERSION_NOT_FOUND.
-    """
-    versions = DefinitionVersion.objects.filter(definition__name=name)
-    found = versions.startable().first() if version is None else versions.filter(version=version).first()
-    if found is not None:
-        return found
-    known = list(versions.order_by("-major", "-minor", "-patch").values_list("version", flat=True)[:5])
-    if not known:
-        raise NotFound(f"there is no workflow {name!r}", code="WORKFLOW_NOT_FOUND")
-    wanted = "version that may be started" if version is None else f"version {version!r}"
-    raise NotFound(f"{name} has no {wanted}; published: {', '.join(known)}", code="VERSION_NOT_FOUND")

@@ -16,5 +16,6 @@ def of_version(version_id: int) -> Graph:
     Args:
         version_id: primary key of the ``DefinitionVersion``.
     """
-    document, activities = DefinitionVersion.objects.values_list("document", "activities").get(pk=version_id)
-    return Graph(definition.parse(document), activities)
+    wanted = DefinitionVersion.objects.values_list("document", "activities", "calls")
+    document, activities, calls = wanted.get(pk=version_id)
+    return Graph(definition.parse(document), activities, calls)

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import connection, transaction
 
-from workflows_app.engine import schemas, stored, values
+from workflows_app.engine import plain, schemas, stored, values
+from workflows_app.engine.definition import Definition
 from workflows_app.engine.errors import Conflict, InputInvalid, NotFound, OrchestratorError, Problem
-from workflows_app.engine.graph import Graph
 from workflows_app.engine.snapshot import InstanceSnapshot
-from workflows_app.engine.transitions import Cancel, Slice, Start, Terminate, decide
-from workflows_app.models import Instance
-from workflows_app.services import audit, decisions, definitions, graphs
+from workflows_app.engine.transitions import Accept, Cancel, Slice, Start, Terminate
+from workflows_app.models import DefinitionVersion, Instance
+from workflows_app.services import arrivals, audit, decisions, definitions, graphs, recording, slots
 
 KEY_LENGTH = 200
 REASON_BYTES = 2000
+NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+"""Stands for the time in decisions that do not depend on it; it is not stored."""
 
 
 def start(
@@ -41,32 +45,66 @@ def start(
         idempotency_key: a second start of the workflow with the same key returns the first instance.
 
     Returns:
-        The instance, running; its first steps are dispatched when the transaction commits.
+        The instance, running; its first steps are dispatched when the transaction commits. Pending, where the version
+        has a limit of concurrency and no slot is free.
 
     Raises:
         NotFound: no such workflow or version.
-        InputInvalid: with every problem of the input; nothing is stored.
+        InputInvalid: with every problem of the input, or of the concurrency key that it leads to; nothing is stored.
         Conflict: the idempotency key was used with another input.
     """
-    version_id, number, now = _startable(name, version)
-    graph = graphs.of_version(version_id)
-    value = {} if input is None else input
     _check_keys(correlation_id=correlation_id, idempotency_key=idempotency_key)
-    encoded = _check_input(value, graph.definition.input_schema)
-    value = stored.as_stored(encoded)
-    started = _start(version_id, number, now, graph, value, encoded, correlation_id, idempotency_key, actor[:150])
-    return started or _existing(name, idempotency_key or "", encoded)
+    wanted = _Start(
+        name=name,
+        version=version,
+        input={} if input is None else input,
+        correlation_id=correlation_id,
+        idempotency_key=idempotency_key,
+        actor=actor[:150],
+    )
+    if (version_id := _taken.get((name, version))) is not None:
+        # What is wrong with a version that is no longer the one to take, or with an input for it, says nothing. After
+        # a restore of the database it may not even exist.
+        with suppress(_Outdated, InputInvalid, DefinitionVersion.DoesNotExist):
+            return _start(wanted, version_id, now=None)
+    version_id, now = _startable(name, version)
+    _taken[name, version] = version_id
+    return _start(wanted, version_id, now=now)
 
 
-def _startable(name: str, version: str | None) -> tuple[int, str, datetime]:
-    """Return the version to start: its primary key and number, and the database's time."""
+_taken: dict[tuple[str, str | None], int] = {}
+"""The version that a start of (workflow, version asked for) took in this process; the database says if it still is."""
+
+
+class _KeyTaken(Exception):
+    """Nothing was stored: there is an instance with the idempotency key."""
+
+
+class _Outdated(Exception):
+    """Nothing was stored: the version to start has to be looked up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Start:
+    """What a start was asked for."""
+
+    name: str
+    version: str | None
+    input: Any
+    correlation_id: str | None
+    idempotency_key: str | None
+    actor: str
+
+
+def _startable(name: str, version: str | None) -> tuple[int, datetime]:
+    """Return the primary key of the version to start, and the database's time."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT id, version, now FROM wf_startable(%s, %s)", [name, version])
+        cursor.execute("SELECT id, now FROM wf_startable(%s, %s)", [name, version])
         row = cursor.fetchone()
     if row is None:
         definitions.find(name=name, version=version)  # says what is missing
         raise NotFound(f"{name} has no version that may be started", code="VERSION_NOT_FOUND")
-    return row[0], row[1], row[2]
+    return row[0], row[1]
 
 
 def _check_keys(**keys: str | None) -> None:
@@ -90,43 +128,73 @@ def _check_input(value: Any, schema: Any) -> str:
     return encoded
 
 
-def _start(
-    version_id: int,
-    number: str,
-    now: datetime,
-    graph: Graph,
-    value: Any,
-    encoded: str,
-    correlation_id: str | None,
-    idempotency_key: str | None,
-    actor: str,
-) -> Instance | None:
-    """Decide and record in one statement; ``None`` if the key is taken (waits for a start in progress to commit)."""
+def _start(wanted: _Start, version_id: int, *, now: datetime | None) -> Instance:
+    """Decide and record in one statement, which waits for another start with the same key to commit.
+
+    Args:
+        now: the database's time; ``None`` if it has not been asked: then it sets the time itself, if that can be.
+
+    Raises:
+        _Outdated: only without ``now``: the version is not the one to take, or its first decision depends on the time.
+    """
+    graph = graphs.of_version(version_id)
+    stamped = now is None
+    if now is None:
+        if not plain.starts(graph):
+            raise _Outdated
+        now = NO_TIME
+    encoded = _check_input(wanted.input, graph.definition.input_schema)
+    value = stored.as_stored(encoded)
     key = uuid4()
-    blank = InstanceSnapshot(id=str(key), workflow=graph.definition.name, version=number, input=value)
-    slice_ = Slice(graph=graph, instance=blank, whole=True, limit_bytes=settings.ORCHESTRATOR_MAX_OUTPUT_BYTES)
-    with connection.cursor() as cursor:
-        decision = decide(slice_, Start(input=value, correlation_id=correlation_id or str(key), actor=actor), now=now)
-        cursor.execute(
-            "SELECT wf_start(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-            [
-                key,
-                version_id,
-                blank.workflow,
-                blank.version,
-                correlation_id or str(key),
-                idempotency_key,
-                actor,
-                encoded,
-                decisions.document(decision, now),
-                settings.ORCHESTRATOR_WINDOW,
-            ],
-        )
-        published = cursor.fetchone()[0]
-    if published is None:
-        return None
-    decisions.publish(key, graph, [decisions.dispatch_of(row) for row in stored.loads(published)])
+    correlation_id = wanted.correlation_id or str(key)
+    blank = InstanceSnapshot(id=str(key), workflow=wanted.name, version=graph.definition.version, input=value)
+    slice_ = Slice(
+        graph=graph,
+        instance=blank,
+        whole=True,
+        complete=True,
+        limit_bytes=settings.ORCHESTRATOR_MAX_OUTPUT_BYTES,
+        call_depth=settings.ORCHESTRATOR_CALL_DEPTH,
+    )
+    concurrency_key = slots.key_of(graph.definition, value)
+    try:
+        with _together(concurrency_key):
+            occurrence = _first(key, graph.definition, concurrency_key, value, correlation_id, wanted.actor)
+            decision = decisions.looked_up(slice_, occurrence, now=now)
+            more = {} if concurrency_key is None else {"concurrency_key": concurrency_key}
+            concerned = transaction.atomic() if arrivals.concerns(decision) else nullcontext()
+            with concerned, connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT wf_start(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                    [
+                        key,
+                        version_id,
+                        blank.workflow,
+                        blank.version,
+                        wanted.version,
+                        correlation_id,
+                        wanted.idempotency_key,
+                        wanted.actor,
+                        encoded,
+                        recording.document(decision, now, **more),
+                        settings.ORCHESTRATOR_WINDOW,
+                        stamped,
+                    ],
+                )
+                row = cursor.fetchone()[0]
+                if row is None:
+                    raise _KeyTaken
+                answer = stored.loads(row)
+                if "outdated" in answer:
+                    raise _Outdated
+                woken = arrivals.record(key, decision)
+            decisions.publish(key, graph, [decisions.dispatch_of(each) for each in answer["dispatches"]])
+            arrivals.hand_over_later(woken, decisions.take)
+            decisions.tell(decisions.told(key, decision))
+    except _KeyTaken:
+        return _existing(wanted.name, wanted.idempotency_key or "", encoded)
     after = decision.after.instance
+    at = datetime.fromisoformat(answer["at"])
     return Instance.stored(
         id=key,
         definition_version_id=version_id,
@@ -143,12 +211,37 @@ def _start(
         open_steps=after.open_steps,
         sequence=after.sequence,
         correlation_id=after.correlation_id,
-        idempotency_key=idempotency_key,
-        started_by=actor,
-        created_at=now,
-        started_at=after.started_at,
+        idempotency_key=wanted.idempotency_key,
+        concurrency_key=concurrency_key,
+        started_by=wanted.actor,
+        created_at=at,
+        started_at=at if after.started_at is not None else None,
         ended_at=after.ended_at,
     )
+
+
+def _together(concurrency_key: str | None) -> AbstractContextManager[Any]:
+    """One transaction where a slot is taken with the start; else the start is one statement, which is one already."""
+    return nullcontext() if concurrency_key is None else transaction.atomic()
+
+
+def _first(
+    instance_id: UUID,
+    definition: Definition,
+    concurrency_key: str | None,
+    value: Any,
+    correlation_id: str,
+    actor: str,
+) -> Start | Accept:
+    """What happens to a new instance first: it starts, unless it has to wait for a slot."""
+    limit = definition.concurrency
+    if limit is not None and concurrency_key is not None:
+        at_once = slots.queue(instance_id=instance_id, workflow=definition.name, key=concurrency_key, limit=limit.limit)
+        if not at_once:
+            return Accept(
+                input=value, correlation_id=correlation_id, actor=actor, key=concurrency_key, limit=limit.limit
+            )
+    return Start(input=value, correlation_id=correlation_id, actor=actor)
 
 
 def _existing(name: str, idempotency_key: str, encoded: str) -> Instance:

@@ -5,7 +5,7 @@ Only what cannot change any more: the input, the instance's names, and steps tha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -61,8 +61,12 @@ class KnownValues:
     def _forget(self, path: str) -> None:
         self._kept -= len(self._outputs.pop(path)[0])
 
-    def evaluate(self, value: Value) -> Any:
+    def evaluate(self, value: Value, path_of: Callable[[str], str] = str) -> Any:
         """Evaluate a value that reads nothing but ``input``, ``instance`` and settled steps.
+
+        Args:
+            value: a compiled template.
+            path_of: gives the path of the step that a name means.
 
         Raises:
             OrchestratorError: with the code of what is wrong.
@@ -72,19 +76,22 @@ class KnownValues:
             self._fetched_bytes = 0
         if value.is_constant:
             return value.evaluate({})
-        steps = {r.name for r in value.reads if r.root == "steps" and r.name is not None}
+        steps = {r.name: path_of(r.name) for r in value.reads if r.root == "steps" and r.name is not None}
         self._fetch(
-            [path for path in steps if path not in self._outputs and path not in self._fetched],
+            [path for path in steps.values() if path not in self._outputs and path not in self._fetched],
             needs_input=any(r.root == "input" for r in value.reads),
             needs_names=any(r.root == "instance" for r in value.reads),
         )
-        return value.evaluate({**(self._names or {}), "steps": {path: self._step(path) for path in steps}})
+        return value.evaluate(
+            {**(self._names or {}), "steps": {name: self._step(path) for name, path in steps.items()}}
+        )
 
     def _step(self, path: str) -> Any:
         if path not in self._outputs:
             return self._fetched[path]
         output, attempts = self._outputs[path]
-        return {"output": stored.as_stored(output), "state": "completed", "error": None, "attempts": attempts}
+        known = {"output": stored.as_stored(output), "state": "completed", "error": None, "attempts": attempts}
+        return {**known, "failures": []}
 
     def _fetch(self, paths: list[str], *, needs_input: bool, needs_names: bool) -> None:
         missing = needs_input and "input" not in (self._names or {})

@@ -29,7 +29,7 @@ from workflows_app.services import advancing, claims, decisions
 from workflows_app.services.advancing import NotPlain
 from workflows_app.services.claims import Claim, Onward, claim, renew
 
-__all__ = ["Claim", "Onward", "claim", "failed", "postponed", "renew", "succeeded"]
+__all__ = ["Claim", "Onward", "claim", "failed", "is_recorded", "postponed", "renew", "succeeded"]
 
 log = logging.getLogger(__name__)
 
@@ -137,8 +137,13 @@ def _report_through_outages(claim: Claim, outcome: Outcome, onward: Onward, outp
 def _was_recorded(claim: Claim, outcome: Outcome) -> bool:
     """After a commit whose answer got lost: whether the attempt ended as reported."""
     expected = AttemptState.SUCCEEDED if isinstance(outcome, AttemptSucceeded) else AttemptState.FAILED
+    return is_recorded(claim=claim, state=expected)
+
+
+def is_recorded(*, claim: Claim, state: AttemptState = AttemptState.SUCCEEDED) -> bool:
+    """Whether the attempt stands committed in that state; a success that could not be stored is none."""
     attempts = Attempt.objects.filter(instance_id=claim.instance_id, path=claim.path, number=claim.number)
-    return attempts.filter(state=expected).exists()
+    return attempts.filter(state=state).exists()
 
 
 def _report(claim: Claim, outcome: Outcome, onward: Onward, output: str | None) -> bool:

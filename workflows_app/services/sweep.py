@@ -27,7 +27,7 @@ from workflows_app.engine.commands import Dispatch, TimerKind
 from workflows_app.engine.transitions import AttemptLost, AttemptTimedOut, StaleOccurrence, TimerFired
 from workflows_app.models import Attempt, Instance
 from workflows_app.models import Dispatch as DispatchRow
-from workflows_app.services import decisions, graphs
+from workflows_app.services import arrivals, cached_results, calls, decisions, graphs, slots
 
 log = logging.getLogger(__name__)
 
@@ -46,13 +46,21 @@ class Swept:
     timed_out: int = 0
     published: int = 0
     sent_again: int = 0
+    begun: int = 0
+    forgotten: int = 0
+    events: int = 0
+    expired: int = 0
+    handed_over: int = 0
     next_due: float | None = None
 
 
 def run() -> Swept:
-    """Do one pass: overdue attempts, due timers, held-back and lost messages."""
+    """Do one pass: overdue attempts, events, due timers, granted slots, held-back and lost messages, what expired."""
     lost, timed_out = end_overdue_attempts()
+    events = hand_over_events()  # before timers: what has come in time has come
     timers = fire_timers()
+    begun = slots.start_granted(decisions.begin, limit=BATCH)
+    handed_over = hand_over()
     published = _publish(_rows("SELECT * FROM wf_refill(%s)", settings.ORCHESTRATOR_WINDOW))
     again = send_again()
     return Swept(
@@ -61,6 +69,11 @@ def run() -> Swept:
         timed_out=timed_out,
         published=published,
         sent_again=again,
+        begun=begun,
+        forgotten=cached_results.forget(BATCH),
+        events=events,
+        expired=arrivals.expire(BATCH),
+        handed_over=handed_over,
         next_due=_seconds_to_next_timer(),
     )
 
@@ -170,6 +183,20 @@ def _fire(key: int, instance_id: UUID, path: str, kind: TimerKind) -> bool:
         return True
 
 
+def hand_over_events() -> int:
+    """Let instances take events that nobody has handed over to them; return how many were taken."""
+    return arrivals.hand_over(arrivals.waiting(BATCH), decisions.take, limit=BATCH)
+
+
+def hand_over() -> int:
+    """Hand over what instances tell those that they called, or that called them; return how many did something."""
+    handed = 0
+    for key, what in calls.due(BATCH):
+        with _apart(what, partial(calls.park, key, PARKED)):
+            handed += calls.hand_over(key, wait=False)
+    return handed
+
+
 def send_again() -> int:
     """Send what the broker seems to have lost: overtaken messages, and all of a queue that is empty."""
     if dispatch.is_away():
@@ -213,6 +240,8 @@ def _seconds_to_next_timer() -> float | None:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT extract(epoch FROM least((SELECT min(due_at) FROM workflows_app_timer), "
+            "(SELECT min(due_at) FROM workflows_app_wakeup), "
+            "(SELECT min(due_at) FROM workflows_app_notice), "
             "(SELECT min(timeout_at) FROM workflows_app_attempt WHERE state = 'running'), "
             "(SELECT min(lease_expires_at) FROM workflows_app_attempt WHERE state = 'running')) - wf_clock())::float"
         )

@@ -16,9 +16,9 @@ from workflows_app.engine.fold import State
 from workflows_app.engine.replay import differences, replay
 from workflows_app.engine.snapshot import AttemptSnapshot
 from workflows_app.engine.states import AttemptState, Role
-from workflows_app.models import Attempt, Instance
+from workflows_app.models import Attempt, Instance, Step
 from workflows_app.models import Event as EventRow
-from workflows_app.services import decisions, graphs
+from workflows_app.services import graphs, slices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +107,8 @@ def check_replay(instance_id: UUID) -> list[str]:
     with transaction.atomic():
         version_id = Instance.objects.select_for_update().values_list("definition_version_id", flat=True)
         graph = graphs.of_version(version_id.get(pk=instance_id))
-        slice_, _ = decisions.load(instance_id, graph, [], list(graph.nodes), whole=True, with_input=True)
+        paths = Step.objects.filter(instance_id=instance_id).values_list("path", flat=True)
+        slice_, _ = slices.load(instance_id, graph, [], paths, with_input=True)
         stored = State(graph, slice_.instance, slice_.steps)
         stored.attempts = {
             (row.path, row.number): AttemptSnapshot(
@@ -140,7 +141,11 @@ def check_replay(instance_id: UUID) -> list[str]:
 
 
 def _unattended(instance_id: UUID) -> list[str]:
-    """Name steps that nothing will ever move: each open one needs a dispatch, an attempt, a timer or open children."""
+    """Name what nothing will ever move: an open step needs a dispatch, an attempt, a timer or open children.
+
+    A pending instance needs a place in the row for a slot, or a notice that it is to start.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT path, state, reason FROM wf_unattended(%s)", [instance_id])
-        return [f"step {path} is {state}, but {reason}" for path, state, reason in cursor.fetchall()]
+        rows = cursor.fetchall()
+    return [f"{f'step {path}' if path else 'the instance'} is {state}, but {reason}" for path, state, reason in rows]

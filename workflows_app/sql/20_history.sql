@@ -23,9 +23,9 @@ BEGIN
     RETURN head;
 END $$;
 
--- Append events in order of sequence.
-CREATE OR REPLACE FUNCTION wf_append(p_instance uuid, p_head bytea, p_events jsonb) RETURNS bytea
-LANGUAGE plpgsql AS $$
+-- Append events in order of sequence, with their own times or all with p_at.
+CREATE OR REPLACE FUNCTION wf_append(p_instance uuid, p_head bytea, p_events jsonb, p_at timestamptz DEFAULT NULL)
+RETURNS bytea LANGUAGE plpgsql AS $$
 DECLARE
     e record;
     head bytea := p_head;
@@ -33,7 +33,7 @@ BEGIN
     FOR e IN SELECT * FROM jsonb_to_recordset(p_events)
         AS x(sequence bigint, type text, step text, at timestamptz, actor text, data jsonb) ORDER BY 1
     LOOP
-        head := wf_event(p_instance, head, e.sequence, e.type, e.step, e.at, e.actor, e.data);
+        head := wf_event(p_instance, head, e.sequence, e.type, e.step, coalesce(p_at, e.at), e.actor, e.data);
     END LOOP;
     RETURN head;
 END $$;

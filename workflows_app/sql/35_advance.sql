@@ -6,7 +6,8 @@
 --     large value costs more to take apart than to keep.
 -- p_around: the containers around the step; none may be stopping.
 -- p_parent: the innermost of them, which counts its open steps; p_block: where it is a branch that this step closes
---     with its output, the parallel block around it.
+--     with its output, the parallel block around it; or a foreach, where it is the last step of an iteration. One that
+--     has more items begins them with p_refill open ones: the engine's to decide.
 -- p_joins, p_needs: successors that wait for other steps too, and for how many in all; none may become ready.
 -- p_next: the successor that waits for this step alone; p_begins: begun here and now by the same worker, otherwise
 --     dispatched, and published if its queue has fewer than p_window messages out.
@@ -14,11 +15,12 @@
 --     value need not be sent and read twice.
 -- p_ended: null where the end of the instance is the engine's to decide.
 -- p_mate, p_generation: another dispatched step, claimed in the same transaction.
--- Returns {published: whether the dispatch of p_next may be published once this is committed, mate: the claim}.
+-- Returns {published: whether the dispatch of p_next may be published once this is committed, mate: what was taken of it,
+--     told: whether the instance ended and has told the one that called it}.
 CREATE OR REPLACE FUNCTION wf_advance(p_instance uuid, p_path text, p_number int, p_done jsonb, p_worker text,
     p_lease float, p_around text[], p_parent text, p_block text, p_joins text[], p_needs int[],
     p_next text, p_begins boolean, p_begun jsonb, p_part jsonb, p_timeout float, p_window int, p_ended jsonb,
-    p_mate text, p_generation int)
+    p_mate text, p_generation int, p_refill int)
 RETURNS jsonb LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -27,7 +29,18 @@ DECLARE
     actor text := 'worker:' || p_worker;
     result jsonb := p_done->'output';
     seq bigint;
-    head bytea;
+    -- The hashes of the events, null where there is none: each covers the one before.
+    done bytea;
+    scheduled bytea;
+    started bytea;
+    last bytea;
+    taken bytea;
+    start_data jsonb;
+    mate record;
+    mate_data jsonb;
+    last_type text;
+    last_path text;
+    last_data jsonb;
     closes boolean := false;
     is_end boolean := false;
     left_open int;
@@ -36,7 +49,7 @@ DECLARE
     value jsonb;
     published boolean := false;
 BEGIN
-    SELECT x.state, x.ending, x.sequence, x.head_hash, x.open_steps INTO i
+    SELECT x.state, x.ending, x.sequence, x.head_hash, x.open_steps, x.awaited INTO i
         FROM workflows_app_instance x WHERE x.id = p_instance FOR UPDATE;
     IF i.state IS DISTINCT FROM 'running' OR i.ending IS NOT NULL THEN RETURN NULL; END IF;
     PERFORM 1 FROM workflows_app_step s
@@ -55,7 +68,8 @@ BEGIN
         IF closes THEN
             IF p_block IS NULL THEN RETURN NULL; END IF;
             SELECT s.open_children INTO left_open FROM workflows_app_step s
-                WHERE s.instance_id = p_instance AND s.path = p_block AND s.state = 'waiting';
+                WHERE s.instance_id = p_instance AND s.path = p_block AND s.state = 'waiting'
+                    AND (s.planned IS NULL OR s.opened = s.planned OR s.open_children > p_refill + 1);
             IF NOT FOUND OR left_open < 2 THEN RETURN NULL; END IF;
         END IF;
     END IF;
@@ -86,32 +100,32 @@ BEGIN
         WHERE s.instance_id = p_instance AND s.path = p_path;
     UPDATE workflows_app_attempt a SET state = 'succeeded', ended_at = at
         WHERE a.instance_id = p_instance AND a.path = p_path AND a.number = p_number;
-    head := wf_event(p_instance, i.head_hash, seq, 'step.completed', p_path, at, actor, p_done);
+    done := wf_chain(i.head_hash, wf_event_text(p_instance, seq, 'step.completed', p_path, at, actor, p_done));
     FOR n IN 1 .. coalesce(array_length(p_joins, 1), 0) LOOP
-        INSERT INTO workflows_app_step AS s (instance_id, path, state, role, generation, attempts, failures, losses,
-            needs_settled, needs_completed, open_children, stopping, effect_unknown)
-        VALUES (p_instance, p_joins[n], 'pending', 'action', 0, 0, 0, 0, 1, 1, 0, false, false)
-        ON CONFLICT ON CONSTRAINT step_path_unique DO UPDATE
-            SET needs_settled = s.needs_settled + 1, needs_completed = s.needs_completed + 1;
+        UPDATE workflows_app_step s
+            SET needs_settled = s.needs_settled + 1, needs_completed = s.needs_completed + 1
+            WHERE s.instance_id = p_instance AND s.path = p_joins[n];
+        IF NOT FOUND THEN
+            INSERT INTO workflows_app_step (instance_id, path, state, role, generation, attempts, failures, losses,
+                needs_settled, needs_completed, open_children, stopping, effect_unknown)
+            VALUES (p_instance, p_joins[n], 'pending', 'action', 0, 0, 0, 0, 1, 1, 0, false, false);
+        END IF;
     END LOOP;
     IF p_next IS NOT NULL THEN
         seq := seq + 1;
-        head := wf_event(p_instance, head, seq, 'step.scheduled', p_next, at, actor, begun);
+        scheduled := wf_chain(done, wf_event_text(p_instance, seq, 'step.scheduled', p_next, at, actor, begun));
         IF p_begins THEN
             INSERT INTO workflows_app_attempt (instance_id, path, number, role, state, worker, queue, lease_expires_at,
                 timeout_at, stop_requested, started_at)
             VALUES (p_instance, p_next, 1, 'action', 'running', p_worker, begun->>'queue',
                 at + make_interval(secs => p_lease), at + make_interval(secs => p_timeout), false, at);
             seq := seq + 1;
-            head := wf_event(p_instance, head, seq, 'step.started', p_next, at, actor,
-                jsonb_build_object('attempt', 1, 'role', 'action', 'worker', p_worker));
+            start_data := wf_started(1, 'action', p_worker);
+            started := wf_chain(scheduled,
+                wf_event_text(p_instance, seq, 'step.started', p_next, at, actor, start_data));
         ELSE
-            published := p_window > (SELECT count(*) FROM (SELECT 1 FROM workflows_app_dispatch d
-                WHERE d.queue = begun->>'queue' AND d.published_at IS NOT NULL LIMIT p_window) x);
-            INSERT INTO workflows_app_dispatch
-                (instance_id, path, generation, queue, timeout, created_at, published_at, publications)
-            VALUES (p_instance, p_next, 1, begun->>'queue', p_timeout, at, CASE WHEN published THEN at END,
-                published::int);
+            published := wf_dispatch(p_instance, p_next, 1, begun->>'queue', p_timeout, at,
+                wf_room(begun->>'queue', p_window, false) > 0);
         END IF;
     END IF;
     IF closes THEN
@@ -121,27 +135,45 @@ BEGIN
             WHERE s.instance_id = p_instance AND s.path = p_parent;
         UPDATE workflows_app_step s SET open_children = s.open_children - 1
             WHERE s.instance_id = p_instance AND s.path = p_block;
-        head := wf_event(p_instance, head, seq, 'step.completed', p_parent, at, actor,
-            p_done - 'attempt_state');
+        last_type := 'step.completed'; last_path := p_parent; last_data := p_done - 'attempt_state';
     ELSIF p_parent IS NOT NULL THEN
         UPDATE workflows_app_step s SET open_children = s.open_children - 1
             WHERE s.instance_id = p_instance AND s.path = p_parent;
     ELSIF is_end THEN
         seq := seq + 1;
         DELETE FROM workflows_app_timer t WHERE t.instance_id = p_instance AND t.path = '';
-        head := wf_event(p_instance, head, seq, 'instance.completed', '', at, actor, p_ended);
+        last_type := 'instance.completed'; last_path := ''; last_data := p_ended;
     END IF;
+    IF last_type IS NOT NULL THEN
+        last := wf_chain(coalesce(started, scheduled, done),
+            wf_event_text(p_instance, seq, last_type, last_path, at, actor, last_data));
+    END IF;
+    IF p_mate IS NOT NULL THEN
+        SELECT * INTO mate FROM wf_take_step(p_instance, p_mate, p_generation, p_worker, p_lease, true, at);
+        IF mate.number IS NOT NULL THEN
+            seq := seq + 1;
+            mate_data := wf_started(mate.number, mate.role, p_worker);
+            taken := wf_chain(coalesce(last, started, scheduled, done),
+                wf_event_text(p_instance, seq, 'step.started', p_mate, at, actor, mate_data));
+        END IF;
+    END IF;
+    -- One statement, as each costs more than the rows that it writes.
+    INSERT INTO workflows_app_event (instance_id, sequence, type, step, at, actor, data, hash)
+    SELECT p_instance, i.sequence + row_number() OVER (), e.type, e.step, at, actor, e.data, e.hash FROM (VALUES
+        ('step.completed', p_path, p_done, done), ('step.scheduled', p_next, begun, scheduled),
+        ('step.started', p_next, start_data, started), (last_type, last_path, last_data, last),
+        ('step.started', p_mate, mate_data, taken)
+    ) AS e(type, step, data, hash) WHERE e.hash IS NOT NULL;
     UPDATE workflows_app_instance x SET
             sequence = seq,
-            head_hash = head,
+            head_hash = coalesce(taken, last, started, scheduled, done),
             open_steps = CASE WHEN p_parent IS NULL THEN x.open_steps - 1 ELSE x.open_steps END,
             state = CASE WHEN is_end THEN 'completed' ELSE x.state END,
             output = CASE WHEN is_end THEN nullif(p_ended->'output', 'null') ELSE x.output END,
             ended_at = CASE WHEN is_end THEN at ELSE x.ended_at END
         WHERE x.id = p_instance;
-    IF p_mate IS NOT NULL THEN
-        RETURN jsonb_build_object('published', published, 'mate',
-            (SELECT to_jsonb(c) FROM wf_claim(p_instance, p_mate, p_generation, p_worker, p_lease, true) c));
+    IF taken IS NOT NULL THEN
+        RETURN jsonb_build_object('published', published, 'mate', to_jsonb(mate), 'told', is_end AND i.awaited);
     END IF;
-    RETURN jsonb_build_object('published', published);
+    RETURN jsonb_build_object('published', published, 'told', is_end AND i.awaited);
 END $$;

@@ -5,7 +5,8 @@ LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN (SELECT jsonb_build_object('started_at', x.started_at, 'started_by', x.started_by, 'correlation_id', x.correlation_id,
         'steps', (SELECT coalesce(jsonb_object_agg(f.path, jsonb_build_object('output', f.output, 'state', f.state,
-            'error', f.error, 'attempts', f.attempts)), '{}')
+            'error', f.error, 'attempts', f.attempts,
+            'failures', coalesce(f.error #> '{details,failures}', '[]'))), '{}')
             FROM (SELECT DISTINCT unnest(p_paths) AS path) n CROSS JOIN LATERAL (
                 SELECT s.* FROM workflows_app_step s
                 WHERE s.instance_id = p_instance AND s.path = n.path OFFSET 0) f))

@@ -2,7 +2,9 @@
 --
 -- p: {at, instance: {column: value}, new: [step], changed: [step], ended: [{path, number, state, error}],
 --     told: [path], withdrawn: [path], cleared: [path], timers: [{path, kind, due_at}],
---     dispatches: [{path, generation, queue, timeout}], events: [event]}; absent keys of a step stay as they are.
+--     dispatches: [{path, generation, queue, timeout}], levels: {path: priority}, head_start: seconds,
+--     remembered: [{path, activity, key, seconds}], children: [{child, step, workflow, version, input, depth, awaited}],
+--     notices: [{child, kind, data}], events: [event]}; absent keys of a step stay as they are.
 -- Returns the dispatches that may be published once the transaction has committed; the others wait for room in their
 -- queue's window.
 CREATE OR REPLACE FUNCTION wf_record_rest(p_instance uuid, p jsonb, p_window int)
@@ -14,15 +16,15 @@ DECLARE
 BEGIN
     IF p ? 'new' THEN
         INSERT INTO workflows_app_step (instance_id, path, state, role, generation, attempt, attempts, failures, losses,
-            needs_settled, needs_completed, open_children, stopping, effect_unknown, input, undo_input, output, error,
-            undo_error, due_at, settled, started_at, ended_at)
+            needs_settled, needs_completed, open_children, opened, planned, stopping, effect_unknown, input, undo_input, output, error,
+            undo_error, due_at, settled, started_at, ended_at, idempotency_key)
         SELECT p_instance, r->>'path', r->>'state', r->>'role', (r->>'generation')::int, (r->>'attempt')::int,
             (r->>'attempts')::int, (r->>'failures')::int, (r->>'losses')::int, (r->>'needs_settled')::int,
-            (r->>'needs_completed')::int, (r->>'open_children')::int, (r->>'stopping')::boolean,
+            (r->>'needs_completed')::int, (r->>'open_children')::int, (r->>'opened')::int, (r->>'planned')::int, (r->>'stopping')::boolean,
             (r->>'effect_unknown')::boolean, nullif(r->'input', 'null'), nullif(r->'undo_input', 'null'),
             nullif(r->'output', 'null'), nullif(r->'error', 'null'), nullif(r->'undo_error', 'null'),
             (r->>'due_at')::timestamptz, (r->>'settled')::bigint, (r->>'started_at')::timestamptz,
-            (r->>'ended_at')::timestamptz
+            (r->>'ended_at')::timestamptz, r->>'idempotency_key'
         FROM jsonb_array_elements(p->'new') AS e(r);
     END IF;
     -- One look-up by key for each row: joined to the list, the planner reads every step of the instance instead, and a
@@ -39,6 +41,8 @@ BEGIN
             needs_settled = coalesce((r->>'needs_settled')::int, s.needs_settled),
             needs_completed = coalesce((r->>'needs_completed')::int, s.needs_completed),
             open_children = coalesce((r->>'open_children')::int, s.open_children),
+            opened = coalesce((r->>'opened')::int, s.opened),
+            planned = coalesce((r->>'planned')::int, s.planned),
             stopping = coalesce((r->>'stopping')::boolean, s.stopping),
             effect_unknown = coalesce((r->>'effect_unknown')::boolean, s.effect_unknown),
             input = CASE WHEN r ? 'input' THEN nullif(r->'input', 'null') ELSE s.input END,
@@ -49,7 +53,8 @@ BEGIN
             due_at = CASE WHEN r ? 'due_at' THEN (r->>'due_at')::timestamptz ELSE s.due_at END,
             settled = CASE WHEN r ? 'settled' THEN (r->>'settled')::bigint ELSE s.settled END,
             started_at = coalesce((r->>'started_at')::timestamptz, s.started_at),
-            ended_at = CASE WHEN r ? 'ended_at' THEN (r->>'ended_at')::timestamptz ELSE s.ended_at END
+            ended_at = CASE WHEN r ? 'ended_at' THEN (r->>'ended_at')::timestamptz ELSE s.ended_at END,
+            idempotency_key = coalesce(r->>'idempotency_key', s.idempotency_key)
         WHERE s.instance_id = p_instance AND s.path = r->>'path';
     END LOOP;
     FOR r IN SELECT * FROM jsonb_array_elements(p->'ended') LOOP
@@ -75,16 +80,28 @@ BEGIN
         FROM jsonb_to_recordset(p->'timers') AS r(path text, kind text, due_at timestamptz)
         ON CONFLICT ON CONSTRAINT timer_unique DO UPDATE SET due_at = excluded.due_at;
     END IF;
-    IF p ? 'dispatches' THEN
+    IF p ? 'remembered' THEN PERFORM wf_remember(p_instance, p->'remembered', at); END IF;
+    IF p ? 'children' THEN
+        PERFORM wf_child(p_instance, c.value, at) FROM jsonb_array_elements(p->'children') c;
+    END IF;
+    IF p ? 'notices' THEN
+        PERFORM wf_notice((n.value->>'child')::uuid, n.value->>'kind', n.value->'data', at)
+        FROM jsonb_array_elements(p->'notices') n;
+    END IF;
+    IF jsonb_array_length(p->'dispatches') = 1 THEN
+        r := p->'dispatches'->0;
+        IF wf_dispatch(p_instance, r->>'path', (r->>'generation')::int, r->>'queue', (r->>'timeout')::float, at,
+                wf_room(r->>'queue', p_window, p->'instance' ? 'started_at') > 0) THEN
+            RETURN QUERY SELECT r->>'path', (r->>'generation')::int, r->>'queue', (r->>'timeout')::float;
+        END IF;
+    ELSIF p ? 'dispatches' THEN
         RETURN QUERY
         WITH wanted AS (
             SELECT r.*, row_number() OVER (PARTITION BY r.queue) AS place
             FROM jsonb_to_recordset(p->'dispatches') AS r(path text, generation int, queue text, timeout float)
         ), room AS MATERIALIZED (
-            -- Counted once, not for each row. A start queues up behind what is held back; the next step of a workflow under way need not.
-            SELECT q.queue, CASE WHEN p->'instance' ? 'started_at' AND EXISTS (SELECT 1 FROM workflows_app_dispatch h
-                WHERE h.queue = q.queue AND h.published_at IS NULL) THEN 0 ELSE p_window END - (SELECT count(*) FROM (SELECT 1 FROM workflows_app_dispatch d
-                WHERE d.queue = q.queue AND d.published_at IS NOT NULL LIMIT p_window) x) AS places
+            -- Counted once, not for each row.
+            SELECT q.queue, wf_room(q.queue, p_window, p->'instance' ? 'started_at') AS places
             FROM (SELECT DISTINCT wanted.queue FROM wanted) q
         )
         INSERT INTO workflows_app_dispatch AS d
@@ -94,6 +111,7 @@ BEGIN
         FROM wanted w JOIN room ON room.queue = w.queue
         RETURNING CASE WHEN d.published_at IS NOT NULL THEN d.path::text END, d.generation, d.queue::text, d.timeout;
     END IF;
+    IF p ? 'levels' THEN PERFORM wf_rank(p_instance, p->'levels', (p->>'head_start')::float); END IF;
 END $$;
 
 -- Record a decision: changed columns of the instance and its steps, ended attempts, timers, dispatches, events; all or
@@ -119,6 +137,10 @@ BEGIN
         undo_order = coalesce(i->'undo_order', x.undo_order),
         undo_next = coalesce((i->>'undo_next')::int, x.undo_next),
         undo_failed = coalesce((i->>'undo_failed')::boolean, x.undo_failed),
+        machine_state = coalesce(i->>'machine_state', x.machine_state),
+        machine_since = coalesce((i->>'machine_since')::timestamptz, x.machine_since),
+        machine_transition = CASE WHEN i ? 'machine_transition' THEN i->>'machine_transition' ELSE x.machine_transition END,
+        machine_queue = coalesce(i->'machine_queue', x.machine_queue),
         sequence = coalesce((i->>'sequence')::bigint, x.sequence),
         started_at = coalesce((i->>'started_at')::timestamptz, x.started_at),
         ended_at = CASE WHEN i ? 'ended_at' THEN (i->>'ended_at')::timestamptz ELSE x.ended_at END,

@@ -10,32 +10,44 @@ BEGIN
     ORDER BY v.major DESC, v.minor DESC, v.patch DESC LIMIT 1;
 END $$;
 
--- A new instance with all that its first decision leads to. Returns the dispatches that may be published once this is
--- committed, [[path, generation, queue, timeout], ...], or null if the idempotency key is taken: nothing is stored then.
-CREATE OR REPLACE FUNCTION wf_start(p_id uuid, p_version_id bigint, p_workflow text, p_version text,
-    p_correlation text, p_key text, p_actor text, p_input jsonb, p_decision jsonb, p_window int) RETURNS jsonb
-LANGUAGE plpgsql AS $$
+-- A new instance with all that its first decision leads to; one that only waits for a slot has no state in it.
+-- p_asked: the version that was asked for, null for the highest; p_stamped: nothing in the decision depends on the
+--     time, so the time is taken here, and p_version_id is what an earlier start took: it has to be the right one still.
+-- Returns {at, dispatches: those that may be published once this is committed, [[path, generation, queue, timeout]]};
+-- nothing is stored where it returns {outdated: true} (another version is to be taken) or null (the idempotency key is
+-- taken).
+CREATE OR REPLACE FUNCTION wf_start(p_id uuid, p_version_id bigint, p_workflow text, p_version text, p_asked text,
+    p_correlation text, p_key text, p_actor text, p_input jsonb, p_decision jsonb, p_window int, p_stamped boolean)
+RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     i jsonb := p_decision->'instance';
     at timestamptz := (p_decision->>'at')::timestamptz;
     head bytea := '';
 BEGIN
+    IF p_stamped THEN
+        SELECT s.now INTO at FROM wf_startable(p_workflow, p_asked) s WHERE s.id = p_version_id;
+        IF NOT FOUND THEN RETURN '{"outdated": true}'; END IF;
+        p_decision := p_decision || jsonb_build_object('at', at);
+    END IF;
     -- Events first, so that the row is written once; their foreign key is checked at the commit. A key may be taken:
     -- then the row comes first, so that nothing is stored.
-    IF p_key IS NULL THEN head := wf_append(p_id, head, p_decision->'events'); END IF;
+    IF p_key IS NULL THEN head := wf_append(p_id, head, p_decision->'events', at); END IF;
     INSERT INTO workflows_app_instance (id, definition_version_id, workflow, version, state, cause, ending, undo, input,
         variables, output, error, open_steps, undo_order, undo_next, undo_failed, sequence, head_hash, correlation_id,
-        idempotency_key, started_by, created_at, started_at, ended_at)
-    VALUES (p_id, p_version_id, p_workflow, p_version, i->>'state', i->>'cause', i->>'ending',
+        idempotency_key, concurrency_key, started_by, created_at, started_at, ended_at, machine_state, machine_since)
+    VALUES (p_id, p_version_id, p_workflow, p_version, coalesce(i->>'state', 'pending'), i->>'cause', i->>'ending',
         coalesce((i->>'undo')::boolean, false), p_input, coalesce(i->'variables', '{}'), nullif(i->'output', 'null'),
         nullif(i->'error', 'null'), coalesce((i->>'open_steps')::int, 0), '[]', 0, false, (i->>'sequence')::bigint,
-        head, p_correlation, p_key, p_actor, at, at, (i->>'ended_at')::timestamptz)
+        head, p_correlation, p_key, p_decision->>'concurrency_key', p_actor, at,
+        CASE WHEN i ? 'state' THEN at END, (i->>'ended_at')::timestamptz, i->>'machine_state',
+        (i->>'machine_since')::timestamptz)
     ON CONFLICT (workflow, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING;
     IF NOT FOUND THEN RETURN NULL; END IF;
     IF p_key IS NOT NULL THEN
-        head := wf_append(p_id, head, p_decision->'events');
+        head := wf_append(p_id, head, p_decision->'events', at);
         UPDATE workflows_app_instance x SET head_hash = head WHERE x.id = p_id;
     END IF;
-    RETURN (SELECT coalesce(jsonb_agg(jsonb_build_array(r.path, r.generation, r.queue, r.timeout)), '[]')
+    RETURN (SELECT jsonb_build_object('at', at,
+            'dispatches', coalesce(jsonb_agg(jsonb_build_array(r.path, r.generation, r.queue, r.timeout)), '[]'))
         FROM wf_record_rest(p_id, p_decision, p_window) r WHERE r.path IS NOT NULL);
 END $$;

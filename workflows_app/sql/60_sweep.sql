@@ -3,16 +3,17 @@
 -- Attempts whose time is up or whose lease has expired.
 CREATE OR REPLACE FUNCTION wf_overdue(p_limit int) RETURNS TABLE (instance_id uuid, path text, number int)
 LANGUAGE sql STABLE AS $$
-    (SELECT a.instance_id, a.path::text, a.number FROM workflows_app_attempt a
-        WHERE a.state = 'running' AND a.timeout_at <= wf_clock() ORDER BY a.timeout_at LIMIT p_limit)
-    UNION
-    (SELECT a.instance_id, a.path::text, a.number FROM workflows_app_attempt a
-        WHERE a.state = 'running' AND a.lease_expires_at <= wf_clock() ORDER BY a.lease_expires_at LIMIT p_limit)
+    SELECT a.instance_id, a.path::text, a.number FROM workflows_app_attempt a
+    WHERE a.state = 'running' AND least(a.lease_expires_at, a.timeout_at) <= wf_clock()
+    ORDER BY least(a.lease_expires_at, a.timeout_at) LIMIT p_limit
 $$;
 
--- Publish what was held back, as far as each queue's window has room, the oldest first.
+-- Publish what was held back, as far as each queue's window has room, by rank, the oldest first.
 CREATE OR REPLACE FUNCTION wf_refill(p_window int)
-RETURNS TABLE (instance_id uuid, path text, generation int, queue text, timeout float) LANGUAGE sql AS $$
+RETURNS TABLE (instance_id uuid, path text, generation int, queue text, timeout float) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     WITH held AS (
         SELECT DISTINCT d.queue FROM workflows_app_dispatch d WHERE d.published_at IS NULL
     ), room AS (
@@ -21,12 +22,12 @@ RETURNS TABLE (instance_id uuid, path text, generation int, queue text, timeout 
     ), chosen AS (
         SELECT c.id FROM room CROSS JOIN LATERAL (
             SELECT d.id FROM workflows_app_dispatch d WHERE d.queue = room.queue AND d.published_at IS NULL
-            ORDER BY d.id LIMIT greatest(room.places, 0) FOR UPDATE SKIP LOCKED) c
+            ORDER BY coalesce(d.rank, d.created_at), d.id LIMIT greatest(room.places, 0) FOR UPDATE SKIP LOCKED) c
     )
     UPDATE workflows_app_dispatch d SET published_at = wf_clock(), publications = d.publications + 1
     FROM chosen WHERE d.id = chosen.id
-    RETURNING d.instance_id, d.path::text, d.generation, d.queue::text, d.timeout
-$$;
+    RETURNING d.instance_id, d.path::text, d.generation, d.queue::text, d.timeout;
+END $$;
 
 -- Queues with a message that nobody claimed for p_seconds: candidates for sending again.
 CREATE OR REPLACE FUNCTION wf_quiet_queues(p_seconds float) RETURNS TABLE (queue text) LANGUAGE sql STABLE AS $$

@@ -12,31 +12,55 @@ from pathlib import Path
 from typing import Any
 
 from django.db import connections, transaction
+from django.db.migrations.executor import MigrationExecutor
 
 from workflows_app.engine.states import ATTEMPT_TRANSITIONS, INSTANCE_TRANSITIONS, STEP_TRANSITIONS
+from workflows_app.models.words import DOMAINS
 
 FOLDER = Path(__file__).parent
 
 
 def install(using: str = "default", **_: Any) -> None:
     """Create or replace every function and guard; the receiver of ``post_migrate``."""
+    if not is_migrated(using):
+        # On the way back: the release that goes with these tables brings its own functions.
+        return
     with transaction.atomic(using=using), connections[using].cursor() as cursor:
-        cursor.execute("SELECT to_regclass('workflows_app_event')")
-        if cursor.fetchone()[0] is None:
-            return
         # Two processes that migrate at once would collide on the catalogue's rows.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('workflows_app.sql'))")
         for statement in statements():
             cursor.execute(statement)
 
 
+def is_migrated(using: str = "default") -> bool:
+    """Whether every migration of this release has been applied: only then its functions fit the tables."""
+    executor = MigrationExecutor(connections[using])
+    leaves = [node for node in executor.loader.graph.leaf_nodes() if node[0] == "workflows_app"]
+    return not executor.migration_plan(leaves)
+
+
 def statements() -> Iterator[str]:
-    """Yield the files' texts, then the guards that derive from the state tables."""
+    """Yield the words of the domain types, the files' texts, and the guards that derive from the state tables."""
+    yield from (domain(name, words) for name, words in DOMAINS.items())
     for file in sorted(FOLDER.glob("*.sql")):
         yield file.read_text()
     yield transition_guard("instance", INSTANCE_TRANSITIONS)
     yield transition_guard("step", STEP_TRANSITIONS)
     yield transition_guard("attempt", ATTEMPT_TRANSITIONS)
+
+
+def domain(name: str, words: type[StrEnum]) -> str:
+    """Return a statement that holds a domain type to its words; nothing is done where it is."""
+    listed = ", ".join(f"'{word.value}'" for word in words)
+    return f"""
+DO $$ BEGIN
+    IF obj_description('{name}'::regtype, 'pg_type') IS DISTINCT FROM $words${listed}$words$ THEN
+        ALTER DOMAIN {name} DROP CONSTRAINT IF EXISTS known;
+        ALTER DOMAIN {name} ADD CONSTRAINT known CHECK (VALUE IN ({listed}));
+        COMMENT ON DOMAIN {name} IS $words${listed}$words$;
+    END IF;
+END $$
+"""
 
 
 def transition_guard(machine: str, table: Mapping[Any, frozenset[Any]]) -> str:

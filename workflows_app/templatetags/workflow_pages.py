@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,9 @@ from workflows_app import spans
 from workflows_app.templatetags.looks import look_of
 
 register = template.Library()
+
+# Where PostgreSQL writes the signature of a reference to an artifact: whoever has it may hand the reference on.
+_SIGNATURE = re.compile(r'("\$artifact": "sha256:[0-9a-f]{64}", "signature": ")[0-9a-f]+')
 
 
 @register.simple_tag
@@ -69,10 +73,11 @@ def was_cut(text: str | None, length: int) -> bool:
 
 @register.filter
 def readable(text: str | None, length: int) -> str:
-    """JSON text, indented; one that was cut stays as it is, without the character that told so."""
+    """JSON text, indented, signatures hidden; one that was cut stays as it is, without the character that told so."""
     if text is None:
         return ""
+    shown = _SIGNATURE.sub(r"\1[hidden]", text[:length])
     if len(text) > length:
-        return text[:length]
-    value: Any = json.loads(text)
+        return shown
+    value: Any = json.loads(shown)
     return json.dumps(value, ensure_ascii=False, indent=2)

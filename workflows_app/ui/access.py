@@ -1,4 +1,4 @@
-"""Who may look: a page of instances needs the permission to view them and is never kept by a cache."""
+"""Who may look: a page needs the permission to view what it shows and is never kept by a cache."""
 
 from __future__ import annotations
 
@@ -10,9 +10,20 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 VIEW_INSTANCES = "workflows_app.view_instance"
+VIEW_ARTIFACTS = "workflows_app.view_artifact"
+VIEW_DEFINITIONS = "workflows_app.view_definitionversion"
 
 
 def page_of_instances(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """Let only GET and HEAD through, and only for users with the permission to view instances; others get 403."""
-    checked: Callable[[HttpRequest], HttpResponse] = permission_required(VIEW_INSTANCES, raise_exception=True)(view)
+    return _page(view, VIEW_INSTANCES)
+
+
+def page_of_definitions(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """The same for published versions of definitions, whose permission is one of its own."""
+    return _page(view, VIEW_DEFINITIONS)
+
+
+def _page(view: Callable[..., HttpResponse], permission: str) -> Callable[..., HttpResponse]:
+    checked: Callable[[HttpRequest], HttpResponse] = permission_required(permission, raise_exception=True)(view)
     return never_cache(require_safe(checked))

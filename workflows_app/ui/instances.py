@@ -10,17 +10,20 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 
-from workflows_app import selectors
+from workflows_app import machine_views, selectors
 from workflows_app.engine.states import INSTANCE_ENDED
-from workflows_app.ui import outline, sentences
-from workflows_app.ui.access import page_of_instances
+from workflows_app.ui import machines, outline, sentences
+from workflows_app.ui.access import VIEW_ARTIFACTS, page_of_instances
 from workflows_app.ui.filters import InstanceFilter, mark
+from workflows_app.ui.iterations import Unfolding
 from workflows_app.ui.pages import pages_of_history
 
 INSTANCES_ON_A_PAGE = 50
 EVENTS_ON_A_PAGE = 50
 ATTEMPTS_SHOWN = 100
 ACTS_SHOWN = 50
+CHILDREN_SHOWN = 100
+ARTIFACTS_SHOWN = 100
 STEPS_SHOWN = 500
 VALUE_LENGTH = 20_000
 EVENT_LENGTH = 4_000
@@ -61,26 +64,44 @@ def one(request: HttpRequest, instance_id: UUID) -> HttpResponse:
         raise Http404(f"There is no instance {instance_id}.")
     now = timezone.now()
     document = instance.definition_version.document
-    lines = outline.lines(document["steps"], limit=STEPS_SHOWN)
+    machine = machine_views.view(instance)
+    if machine is None:
+        lines = outline.lines(document["steps"], limit=STEPS_SHOWN)
+    else:
+        lines = list(machines.lines(selectors.last_paths(instance_id, number=STEPS_SHOWN)))
     rows = selectors.step_rows(instance_id, (line.path for line in lines))
     acts = selectors.audit_of(str(instance_id), number=ACTS_SHOWN)
     attempts = selectors.last_attempts(instance_id, number=ATTEMPTS_SHOWN + 1)
     pages = pages_of_history(request.GET.get("from", ""), total=instance.sequence, size=EVENTS_ON_A_PAGE)
+    children = selectors.children(instance_id, number=CHILDREN_SHOWN + 1)
     is_open = instance.state not in INSTANCE_ENDED
+    tree = outline.tree(lines, rows)
+    inner = Unfolding(instance_id, rows, is_open=is_open, undo_failed=instance.undo_failed)
+    inner.unfold(lines)
+    every = [*lines, *inner.inside]
     quiet = request.GET.get("refresh") == "off"
     context = {
         "instance": instance,
         "title": document.get("title"),
         "sentence": sentences.sentence(
             instance,
-            steps=rows,
-            names={line.path: line.name for line in lines},
+            steps={line.path: line.row for line in every if line.row},
+            names={line.path: line.name for line in every if line.is_named},
+            repeats={line.path: line.progress for line in lines if line.repeat and line.is_open},
+            whole=inner.whole,
             unclaimed=selectors.unclaimed(instance_id, number=sentences.NAMED + 1) if is_open else [],
+            awaited=selectors.awaited(instance_id, number=sentences.NAMED + 1) if is_open else [],
             acts=acts,
             now=now,
+            wait=selectors.waits_for(instance),
+            called=children[:CHILDREN_SHOWN],
+            machine=machine,
         ),
-        "steps": outline.tree(lines, rows),
-        "steps_cut": len(lines) == STEPS_SHOWN,
+        "machine": machine,
+        "steps": tree,
+        "steps_cut": len(lines) >= STEPS_SHOWN,
+        "children": children[:CHILDREN_SHOWN],
+        "children_cut": len(children) > CHILDREN_SHOWN,
         "attempts": attempts[-ATTEMPTS_SHOWN:],
         "attempts_cut": len(attempts) > ATTEMPTS_SHOWN,
         "values": [
@@ -93,6 +114,8 @@ def one(request: HttpRequest, instance_id: UUID) -> HttpResponse:
         "event_length": EVENT_LENGTH,
         "pages": pages,
         "acts": acts,
+        "artifacts": selectors.artifacts_of(instance_id, number=ARTIFACTS_SHOWN),
+        "may_download": request.user.has_perm(VIEW_ARTIFACTS),
         "is_open": is_open,
         "refresh": REFRESH_SECONDS if is_open and not quiet else None,
         "here": reverse("instance", args=[instance_id]),

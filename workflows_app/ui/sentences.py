@@ -8,11 +8,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from workflows_app.engine.states import InstanceState, Role, StepState
-from workflows_app.models import AuditEntry, Dispatch
+from workflows_app.models import AuditEntry, Dispatch, Subscription
 from workflows_app.spans import moment, span
+from workflows_app.ui import machines
+from workflows_app.waiting import Wait
+from workflows_app.waiting import sentence as waiting
 
 NAMED = 3
 """Of many steps in the same situation, this many are named."""
+UNDONE = "UNDONE"
+"""The code of an instance that had completed and was compensated with its caller."""
 PATIENCE = timedelta(seconds=15)
 """A timer that is later than this is called overdue."""
 
@@ -25,8 +30,14 @@ class Facts:
     steps: Mapping[str, Any]
     names: Mapping[str, str]
     unclaimed: Sequence[Dispatch]
+    awaited: Sequence[Subscription]
     acts: Sequence[AuditEntry]
+    called: Mapping[str, Any]
     now: datetime
+    wait: Wait | None
+    repeats: Mapping[str, str]
+    whole: bool
+    machine: Mapping[str, Any] | None = None
 
     def name(self, path: str) -> str:
         name = self.names.get(path, path)
@@ -44,23 +55,48 @@ def sentence(
     unclaimed: Sequence[Dispatch],
     acts: Sequence[AuditEntry],
     now: datetime,
+    wait: Wait | None = None,
+    awaited: Sequence[Subscription] = (),
+    called: Sequence[Any] = (),
+    repeats: Mapping[str, str] | None = None,
+    whole: bool = True,
+    machine: Mapping[str, Any] | None = None,
 ) -> str:
     """Return what the page says under the title.
 
     Args:
         instance: as ``selectors.overview`` returns it.
-        steps: rows by path, as ``selectors.step_rows`` returns them.
+        steps: rows by path, as ``selectors.step_rows`` returns them, in the order in which they are named.
         names: what people call the steps, by path.
         unclaimed: dispatches that no worker has taken.
+        awaited: what steps wait for events.
         acts: what operators did, the newest first.
         now: the time of the page.
+        wait: what a pending instance waits for, as ``selectors.waits_for`` returns it.
+        called: instances that its steps called, as ``selectors.children`` returns them.
+        repeats: how far the steps are that repeat others at the moment, by path.
+        whole: whether ``steps`` has those of every iteration.
+        machine: how a state machine stands, as ``machine_views.view`` returns it.
     """
-    facts = Facts(instance=instance, steps=steps, names=names, unclaimed=unclaimed, acts=acts, now=now)
+    facts = Facts(
+        instance=instance,
+        steps=steps,
+        names=names,
+        unclaimed=unclaimed,
+        awaited=awaited,
+        acts=acts,
+        called={row.parent_path: row for row in called},
+        now=now,
+        wait=wait,
+        repeats=repeats or {},
+        whole=whole,
+        machine=machine,
+    )
     return _SENTENCES[InstanceState(instance.state)](facts)
 
 
 def _pending(facts: Facts) -> str:
-    return "Accepted; nothing has started yet."
+    return waiting(facts.wait) if facts.wait else "Accepted; nothing has started yet."
 
 
 def _running(facts: Facts) -> str:
@@ -70,6 +106,9 @@ def _running(facts: Facts) -> str:
     if facts.instance.ending:
         then = "then completed steps are undone" if facts.instance.undo else "then it ends"
         return f"Stopping: {_reason(facts)} Running steps may finish, {then}. {waits}".strip()
+    if facts.machine is not None:
+        undoing = _part("Being undone: ", [facts.name(row.path) for row in facts.in_state(StepState.COMPENSATING)])
+        return " ".join(part for part in (machines.stands(facts.machine), undoing, waits) if part)
     return waits or "Between two steps: the next one is about to be scheduled."
 
 
@@ -79,7 +118,7 @@ def _paused(facts: Facts) -> str:
 
 def _compensating(facts: Facts) -> str:
     undoing = _list([facts.name(row.path) for row in facts.in_state(StepState.COMPENSATING)])
-    done = len(facts.in_state(StepState.COMPENSATED))
+    done = facts.instance.undo_next - len(facts.in_state(StepState.COMPENSATION_FAILED))
     return (
         f"{_reason(facts)} Completed steps are being undone in reverse: now {undoing or 'the next one'}, "
         f"{_number(done, 'step')} undone so far. {_waits(facts)}".strip()
@@ -87,9 +126,11 @@ def _compensating(facts: Facts) -> str:
 
 
 def _completed(facts: Facts) -> str:
+    if facts.machine is not None:
+        return f"Completed: the machine has reached “{facts.machine['state']}”."
     tolerated = [facts.name(row.path) for row in facts.in_state(StepState.FAILED, StepState.TIMED_OUT)]
     if tolerated:
-        return f"Completed; the definition tolerates that {_list(tolerated)} failed."
+        return f"Completed; the definition tolerates that {_list(tolerated, facts.whole)} failed."
     return "Completed: every step that was due has run."
 
 
@@ -110,7 +151,7 @@ def _terminated(facts: Facts) -> str:
 
 
 def _compensated(facts: Facts) -> str:
-    done = len(facts.in_state(StepState.COMPENSATED))
+    done = facts.instance.undo_next
     return f"{_reason(facts)} What had been done was undone: {_number(done, 'step')}, each successfully."
 
 
@@ -140,6 +181,8 @@ _SENTENCES: Mapping[InstanceState, Callable[[Facts], str]] = {
 def _reason(facts: Facts) -> str:
     """Why it left the straight road, as a sentence."""
     cause = facts.instance.cause
+    if facts.instance.error_code == UNDONE:
+        return f"It had completed, and was {facts.instance.error_message}."
     if cause == "cancelled":
         return _act(facts, "instance.cancelled", "Cancelled")
     if cause == "operator":
@@ -147,7 +190,9 @@ def _reason(facts: Facts) -> str:
     because = _because(facts.instance.error_code, facts.instance.error_message)
     if cause == "timed_out":
         return f"The instance took longer than it may{because}."
-    culprit = next((row for row in facts.in_state(StepState.FAILED, StepState.TIMED_OUT) if _is_of(row, facts)), None)
+    culprits = [row for row in facts.in_state(StepState.FAILED, StepState.TIMED_OUT) if _is_of(row, facts)]
+    # A block fails as the step inside it did.
+    culprit = max(culprits, key=lambda row: row.path.count("["), default=None)
     return f"{facts.name(culprit.path)} failed{because}." if culprit else f"It failed{because}."
 
 
@@ -159,20 +204,58 @@ def _is_of(row: Any, facts: Facts) -> bool:
 def _act(facts: Facts, action: str, verb: str) -> str:
     act = next((act for act in facts.acts if act.action == action), None)
     if act is None:
-        return f"{verb}."
+        # Not by a person: by the instance that called it, which says why.
+        said = facts.instance.error_message
+        return f"{verb}: {said}." if said else f"{verb}."
     reason = act.data.get("reason") if isinstance(act.data, dict) else None
     return f"{verb} by {act.actor}: {str(reason)[:500]}." if reason else f"{verb} by {act.actor}."
 
 
 def _waits(facts: Facts) -> str:
     """What it waits for at this moment; empty if for nothing that a row tells."""
+    running = facts.in_state(StepState.RUNNING)
+    stopping = [row for row in running if row.stopping]
+    joining = [row for row in facts.in_state(StepState.PENDING) if row.due_at]
+    whole = facts.whole
     parts = [
-        _part("Running: ", [_attempt(facts, row) for row in facts.in_state(StepState.RUNNING)]),
-        _part("To be tried again: ", [_again(facts, row) for row in _retrying(facts)]),
-        _part("Waiting for a time: ", [_until(facts, row) for row in facts.in_state(StepState.WAITING) if row.due_at]),
-        _part("Waiting for a free worker: ", [_queued(facts, row) for row in facts.unclaimed]),
+        _part("Repeating: ", [f"{facts.name(path)}, {progress}" for path, progress in facts.repeats.items()]),
+        _part("Running: ", [_attempt(facts, row) for row in running if not row.stopping], whole),
+        _part("Told to stop, as nothing waits for it any more: ", [facts.name(r.path) for r in stopping], whole),
+        _part("Waiting for the last of its dependencies: ", [_until(facts, row) for row in joining], whole),
+        _part("To be tried again: ", [_again(facts, row) for row in _retrying(facts)], whole),
+        _part("Waiting for a time: ", [_until(facts, row) for row in _timed(facts)], whole),
+        _part("Waiting for an event: ", [_for_event(facts, row) for row in facts.awaited]),
+        _part("Waiting for the end of another workflow: ", [_below(facts, row) for row in _calling(facts)], whole),
+        # One more than is named has been read, if there is one.
+        _part("Waiting for a free worker: ", [_queued(facts, row) for row in facts.unclaimed], False),
     ]
     return " ".join(part for part in parts if part)
+
+
+def _timed(facts: Facts) -> list[Any]:
+    """Steps that only a time ends the waiting of."""
+    receiving = {row.path for row in facts.awaited}
+    return [row for row in facts.in_state(StepState.WAITING) if row.due_at and row.path not in receiving]
+
+
+def _for_event(facts: Facts, row: Subscription) -> str:
+    waits = f"{facts.name(row.path)} waits for event {row.type} with key {row.key} since {moment(row.since)} UTC"
+    step = facts.steps.get(row.path)
+    late = f", at most until {moment(step.due_at)} UTC{_overdue(facts, step)}" if step and step.due_at else ""
+    return waits + late
+
+
+def _calling(facts: Facts) -> list[Any]:
+    sent = {row.path for row in facts.unclaimed}
+    waiting = facts.in_state(StepState.WAITING, StepState.COMPENSATING)
+    return [row for row in waiting if row.path in facts.called and not row.attempts and row.path not in sent]
+
+
+def _below(facts: Facts, row: Any) -> str:
+    called = facts.called[row.path]
+    undo = ", which is being undone" if row.state == StepState.COMPENSATING else ""
+    since = f"since {moment(row.started_at)} UTC"
+    return f"{facts.name(row.path)} waits for {called.workflow} ({called.pk}) {since}{undo}"
 
 
 def _retrying(facts: Facts) -> list[Any]:
@@ -181,7 +264,8 @@ def _retrying(facts: Facts) -> list[Any]:
 
 
 def _attempt(facts: Facts, row: Any) -> str:
-    return facts.name(row.path) if row.attempts == 1 else f"{facts.name(row.path)}, attempt {row.attempts}"
+    name = f"the fallback of {facts.name(row.path)}" if row.role == Role.FALLBACK else facts.name(row.path)
+    return name if row.attempts == 1 else f"{name}, attempt {row.attempts}"
 
 
 def _again(facts: Facts, row: Any) -> str:
@@ -206,8 +290,8 @@ def _queued(facts: Facts, row: Dispatch) -> str:
     return f"{facts.name(row.path)} on the queue “{row.queue}” for {span(row.created_at, facts.now)}"
 
 
-def _part(label: str, things: Sequence[str]) -> str:
-    return f"{label}{_list(things)}." if things else ""
+def _part(label: str, things: Sequence[str], whole: bool = True) -> str:
+    return f"{label}{_list(things, whole)}." if things else ""
 
 
 def _because(code: str | None, message: str | None) -> str:
@@ -216,17 +300,17 @@ def _because(code: str | None, message: str | None) -> str:
     return f" with {code}: {message.rstrip('.')}" if message else f" with {code}"
 
 
-def _list(things: Sequence[str]) -> str:
-    """Name a few things and count the others.
+def _list(things: Sequence[str], whole: bool = True) -> str:
+    """Name a few things and count the others, if these are all of them.
 
-    >>> _list(["a"]), _list(["a", "b"]), _list(["a", "b", "c", "d", "e"])
-    ('a', 'a and b', 'a; b; c and 2 more')
+    >>> _list(["a"]), _list(["a", "b"]), _list(["a", "b", "c", "d", "e"]), _list(["a", "b", "c", "d"], whole=False)
+    ('a', 'a and b', 'a; b; c and 2 more', 'a; b; c and others')
     """
     if len(things) <= 2:
         return " and ".join(things)
     more = len(things) - NAMED
     if more > 0:
-        return f"{'; '.join(things[:NAMED])} and {more} more"
+        return f"{'; '.join(things[:NAMED])} and {f'{more} more' if whole else 'others'}"
     return f"{'; '.join(things[:-1])} and {things[-1]}"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tasks.activities import http, http_transport  # noqa: F401
+from tests.integration.activities.databases import file_root, postgres, sqlite  # noqa: F401
 from workflows_app.activities import ActivityContext, ActivityError, registry
 
 
@@ -170,3 +171,26 @@ def failure(call: Callable[..., Any]) -> Callable[..., ActivityError]:
         return caught.value
 
     return perform
+
+
+@pytest.fixture
+def perform(attempt: Callable[..., ActivityContext]) -> Callable[..., Any]:
+    """Performs any activity: ``perform("sql.query", {...})``; what else is given describes the attempt."""
+
+    def act(name: str, parameters: dict[str, Any], **context: Any) -> Any:
+        registry.discover()
+        return registry.get(name).perform(parameters, attempt(**context))
+
+    return act
+
+
+@pytest.fixture
+def refusal(perform: Callable[..., Any]) -> Callable[..., ActivityError]:
+    """The error of an activity that must fail."""
+
+    def act(name: str, parameters: dict[str, Any], **context: Any) -> ActivityError:
+        with pytest.raises(ActivityError) as caught:
+            perform(name, parameters, **context)
+        return caught.value
+
+    return act

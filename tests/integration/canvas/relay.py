@@ -1,8 +1,8 @@
 """A worker in miniature: real Celery, our canvases and our result backend, and Redis in the place of the database.
 
 The step task claims a step once, counts down what waits for it under a lock, and either returns normally, so that
-Celery sends what follows, or sends a plan of its own and ends with ``Ignore``. Definitions are flat: activities with
-``needs``.
+Celery sends what follows, or sends a plan of its own and takes what follows off its message. Definitions are flat:
+activities with ``needs``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from uuid import UUID
 import django
 import redis
 from celery import Celery
-from celery.exceptions import Ignore
 
 django.setup()
 
@@ -52,7 +51,7 @@ def step(self: Any, instance: str, step: str, generation: int, mates: list[tuple
     """Run the steps of one message."""
     carried = [_run(self.request, instance, path) for path, _ in [(step, generation), *mates]]
     if not any(carried):
-        raise Ignore
+        self.request.chain = self.request.chord = None
 
 
 def _run(request: Any, instance: str, path: str) -> bool:

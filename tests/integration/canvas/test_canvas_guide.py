@@ -27,4 +27,4 @@ def test_a_shown_canvas_is_that_of_the_definition_above_it(
 
 
 def test_the_guide_shows_canvases() -> None:
-    assert len(SHOWN) == 2
+    assert len(SHOWN) == 3

@@ -145,6 +145,30 @@ def test_json_says_the_same_for_programs(shell: Shell, tmp_path: Path) -> None:
     assert second["plan"]["step"] == "visa"
 
 
+def test_what_repeats_is_named_by_any_iteration_for_people_and_for_programs(shell: Shell, tmp_path: Path) -> None:
+    steps = [{"id": "a", "activity": "core.echo"}, {"id": "b", "activity": "core.echo", "when": "iteration > 0"}]
+    document = {**row(1), "steps": [{"id": "again", "loop": {"times": 3, "steps": steps}}]}
+
+    _, text, _ = shell(file(tmp_path, document))
+    first, second = json.loads(shell(file(tmp_path, document), "--format", "json")[1])["canvases"]
+
+    assert text.startswith("row 1.0.0: 2 steps for workers, 2 messages in 2 canvases;")
+    assert "1  in each iteration of `again`\n   again[...].a " in text
+    assert "again[...].b (if iteration > 0)" in text
+    assert "[...]  any iteration" in text
+    assert "99999" not in text
+    assert (first["plan"]["step"], second["plan"]["step"]) == ("again[...].a", "again[...].b")
+    assert first["hand_overs"] == [
+        {
+            "after": ["again[...].a"],
+            "step": "again[...].b",
+            "why": "`again[...].b` has a condition: the engine decides when it is reached",
+            "canvases": [2],
+        }
+    ]
+    assert second["hand_overs"][0]["canvases"] == [1]
+
+
 def test_a_workflow_that_the_engine_does_itself_has_no_canvas(shell: Shell, tmp_path: Path) -> None:
     document = {**row(0), "variables": {"n": 0}, "steps": [{"id": "s", "set": {"n": 1}}]}
 

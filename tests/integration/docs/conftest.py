@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from celery import _state, current_app
 
-from tests.integration.docs.pages import DOCS, blocks
+from tests.integration.docs.pages import DOCS, GUIDES, blocks
 from tests.integration.driver import Driver, Perform
 from workflows_app.activities import ActivityContext, registry
+from workflows_app.services import decision_tables
 from workflows_app.services.steps import Claim
 
 
@@ -36,6 +37,14 @@ def shown_activities() -> Iterator[types.ModuleType]:
         del sys.modules["warehouse"]
         for name in set(current_app.tasks) - tasks:
             current_app.tasks.unregister(name)
+
+
+@pytest.fixture
+def shown_tables(db: None) -> None:
+    """The guides' decision tables, published."""
+    for block in blocks(*GUIDES):
+        if block.info == "yaml table":
+            decision_tables.publish(text=block.text, actor="ada")
 
 
 class Registered(dict[str, Perform]):

@@ -22,8 +22,18 @@ from workflows_app.services import definitions
 YAML = [block for block in blocks(*GUIDES) if block.info.partition(" ")[0] == "yaml"]
 REFUSED = [block for block in YAML if block.info == "yaml refused"]
 STEPS = [block for block in YAML if block.info == "yaml steps"]
+TABLES = [block for block in YAML if block.info == "yaml table"]
 WHOLE = [block for block in YAML if block.info == "yaml" and block.text.startswith("workflow:")]
-INPUT = {"order_id": "A-1", "name": "ada", "amount": 20, "gift": True, "pause": "1s", "day": "2026-12-24T00:00:00Z"}
+INPUT = {
+    "order_id": "A-1",
+    "name": "ada",
+    "amount": 20,
+    "gift": True,
+    "pause": "1s",
+    "day": "2026-12-24T00:00:00Z",
+    "orders": [{"amount": 7}, {"amount": 8}],
+    "customers": [{"id": 1, "email": "ada@example.com"}],
+}
 COMMAND = re.compile(r"manage\.py ([a-z]+)(?: ([a-z]+))?")
 
 
@@ -42,11 +52,12 @@ def test_the_guides_show_definitions_of_every_sort() -> None:
     assert len(WHOLE) >= 5
     assert len(STEPS) >= 15
     assert len(REFUSED) >= 5
-    assert len(WHOLE) + len(STEPS) + len(REFUSED) == len(YAML)
+    assert len(WHOLE) + len(STEPS) + len(REFUSED) + len(TABLES) == len(YAML)
 
 
 @pytest.mark.parametrize("block", WHOLE + STEPS, ids=str)
-def test_a_shown_definition_is_sound(db: None, shown_activities: types.ModuleType, block: Block) -> None:
+@pytest.mark.usefixtures("shown_tables")
+def test_a_shown_definition_is_sound(shown_activities: types.ModuleType, block: Block) -> None:
     assert told(definitions.validate(text=as_document(block))) == []
 
 
@@ -74,6 +85,7 @@ def test_the_first_workflow_ends_as_the_guide_says(performing: Driver, works_at:
 
 
 @pytest.mark.parametrize("block", [b for b in WHOLE + STEPS if b.place.startswith("language.md")], ids=str)
+@pytest.mark.usefixtures("shown_tables")
 def test_a_shown_example_of_the_language_comes_to_its_end(performing: Driver, block: Block) -> None:
     ended = performing.run(performing.start(as_document(block), INPUT))
 
@@ -115,5 +127,5 @@ def test_every_command_of_ours_is_described() -> None:
 def test_what_is_not_built_is_listed_as_it_is_refused() -> None:
     rows = {row[0]: names(row[1]) for row in table(DOCS / "guides" / "language.md", "Not built yet")}
     assert rows["step kinds"] == set(STEP_KINDS) - availability.KINDS
-    assert rows["common keys"] == set(availability.UNBUILT_KEYS) | {"let_finish", "normal"}
-    assert rows["steps other than `activity`"] == availability.ACTIVITY_KEYS
+    assert rows["common keys"] == set(availability.UNBUILT_KEYS)
+    assert rows["steps other than `activity`"] == availability.ACTIVITY_KEYS | {"priority", "normal"}

@@ -9,13 +9,14 @@ from collections import defaultdict
 import pytest
 from django.db import connection
 
+from tests.integration.decision_tables.documents import publish
 from tests.integration.docs.pages import DOCS, code, names, table
 from tests.integration.driver import Driver
 from workflows_app import selectors
 from workflows_app.engine.errors import ActivityError, AttemptCancelled
 from workflows_app.engine.events import EventType
 from workflows_app.models import Event, Instance
-from workflows_app.services import instances, steps, sweep
+from workflows_app.services import decisions, instances, machines, steps, sweep
 from workflows_app.services.steps import Claim
 
 LEASE_IS_OVER = 20
@@ -39,6 +40,10 @@ steps:
       branches: {left: [{id: good, activity: core.echo}], right: [{id: bad, activity: core.echo}]}
   - {id: slow, activity: core.echo, deadline: 1s, retry: {max_attempts: 9, initial_interval: 9s}, on_error: continue}
   - {id: odd, activity: core.echo, retry: {when: error.details.nothing}, on_error: {output: 1}}
+  - {id: instead, activity: core.echo, on_error: {fallback: {activity: core.echo}}}
+  - {id: near, activity: core.echo, needs: [instead], idempotency_key: "near ${ instance.id }"}
+  - {id: far, wait: {for: 1d}, needs: [instead]}
+  - {id: some, activity: core.echo, needs: [near, far], join_deadline: 1s, rest: cancel}
   - {id: lost, activity: core.echo, compensate: {activity: core.echo}}
   - {id: stuck, activity: core.echo, compensate: {activity: core.echo}}
   - {id: pause, wait: {for: 1s}}
@@ -51,6 +56,37 @@ steps:
   - id: both
     parallel:
       branches: {one: [{id: work, activity: core.echo}], two: [{id: stop, return: {output: 1}}]}
+"""
+
+REPEATING = """
+workflow: repeats
+version: 1.0.0
+variables: {v: 0}
+steps:
+  - {id: each, foreach: {items: [1], steps: [{id: one, activity: core.echo}]}}
+  - {id: again, loop: {times: 1, steps: [{id: two, set: {v: 1}}]}}
+"""
+MACHINE = """
+workflow: machine
+version: 1.0.0
+kind: state_machine
+initial: open
+states: {open: {}, held: {timeout: 1h, on_timeout: late}, late: {}, over: {terminal: true}}
+transitions:
+  - {from: open, to: held, event: hold, do: [{activity: core.echo, compensate: {activity: core.echo}}]}
+  - {from: held, to: over, event: end, do: [{activity: core.echo}]}
+  - {from: late, to: over, event: stop, compensate: true}
+"""
+
+
+CALLING = """
+workflow: calling
+version: 1.0.0
+steps:
+  - {id: done, activity: core.echo, compensate: {activity: core.echo}}
+  - {id: aside, when: input.deeper > 0, call: {workflow: calling, input: {deeper: 0}, wait: false}}
+  - {id: below, when: input.deeper > 0, call: {workflow: calling, input: {deeper: 0}}}
+  - {id: no, when: input.deeper > 0, fail: {code: NO}}
 """
 
 
@@ -72,7 +108,7 @@ def events(driver: Driver) -> dict[str, set[str]]:
             sweep.end_overdue_attempts()
         return claim.parameters
 
-    driver.perform = {"bad": fails, "slow": fails, "odd": fails, "lost": is_lost_once, "undo_stuck": fails}
+    driver.perform = dict.fromkeys(("bad", "slow", "odd", "instead", "undo_stuck"), fails) | {"lost": is_lost_once}
     driver.run(driver.start(EVERYTHING))
     cancelled = driver.start(EVERYTHING.replace("everything", "cancelled").replace("for: 1s", "for: 1h"))
     driver.drain()
@@ -81,14 +117,53 @@ def events(driver: Driver) -> dict[str, set[str]]:
     instances.terminate(instance_id=terminated.pk, actor="ada", reason="enough")
     driver.perform = {"work": gives_way}
     driver.run(driver.start(RETURNING))
+    publish()
+    asking = "[{id: a, decide: {table: discounts, input: {customer: gold, amount: 1}}}]"
+    driver.run(driver.start(f"workflow: asking\nversion: 1.0.0\nsteps: {asking}"))
     driver.run(driver.start("workflow: plain\nversion: 1.0.0\nsteps: [{id: a, activity: core.echo}]"))
     driver.start("workflow: failing\nversion: 1.0.0\nsteps: [{id: a, fail: {code: A}}]")
     saga = "workflow: saga\nversion: 1.0.0\nsteps: [{id: a, activity: core.echo, compensate: {activity: core.echo}}, "
     driver.run(driver.start(saga + "{id: b, fail: {code: B}}]"))
+    limited = "workflow: limited\nversion: 1.0.0\nconcurrency: {limit: 1}\nsteps: [{id: a, activity: core.echo}]"
+    running, pending, cancelled = (driver.start(limited) for _ in range(3))
+    instances.cancel(instance_id=cancelled.pk, actor="ada", reason="enough")
+    driver.run(running)
+    decisions.begin(pending.pk)
+    cached = "workflow: cached\nversion: 1.0.0\nsteps: [{id: a, activity: core.echo, cache: {ttl: 1h}}]"
+    driver.run(driver.start(cached))
+    driver.start(cached)
+    talks = "[{id: a, needs: [], emit: {event: e}}, {id: b, needs: [], receive: {event: e, timeout: 1d}}]"
+    driver.run(driver.start(f"workflow: talking\nversion: 1.0.0\nsteps: {talks}"))
+    driver.run(driver.start(CALLING, {"deeper": 1}))
+    unbegun = driver.start(CALLING, {"deeper": 1})
+    driver.work(driver.claim_next(unbegun.pk))
+    instances.cancel(instance_id=unbegun.pk, actor="ada")
+    driver.drain()
+    run_machine(driver)
+    driver.run(driver.start(REPEATING))
     found: dict[str, set[str]] = defaultdict(set)
     for event in Event.objects.all():
         found[event.type] |= set(event.data)
     return found
+
+
+def run_machine(driver: Driver) -> None:
+    """A machine that queues, refuses, times out late and undoes."""
+
+    def send(event: str) -> None:
+        machines.send_event(instance_id=instance.pk, event=event, actor="ada")
+
+    driver.perform = {"end[1].echo": fails}
+    instance = driver.start(MACHINE)
+    send("hold")
+    send("hold")
+    driver.drain()
+    send("end")
+    driver.advance(3600)
+    sweep.fire_timers()
+    driver.drain()
+    send("stop")
+    driver.drain()
 
 
 def test_every_type_is_listed_in_order() -> None:

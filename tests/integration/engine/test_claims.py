@@ -10,7 +10,7 @@ from tests.integration.driver import Driver
 from workflows_app import selectors
 from workflows_app.engine.transitions import StepClaimed, decide
 from workflows_app.models import Attempt, Dispatch, Event, Instance, Step
-from workflows_app.services import decisions, graphs, steps, sweep
+from workflows_app.services import graphs, slices, steps, sweep
 
 DOCUMENT = """
 workflow: w
@@ -57,7 +57,7 @@ def test_made_up_messages_claim_nothing_and_change_nothing(started: Instance) ->
 
 def test_the_database_claims_exactly_as_the_engine_decides(started: Instance) -> None:
     graph = graphs.of_version(started.definition_version_id)
-    slice_, now = decisions.load(started.pk, graph, ["a"], [])
+    slice_, now = slices.load(started.pk, graph, ["a"], [])
     decided = decide(slice_, StepClaimed(step="a", worker="w"), now=now)
 
     claim(started)
@@ -69,7 +69,7 @@ def test_the_database_claims_exactly_as_the_engine_decides(started: Instance) ->
         expected.sequence, expected.type, expected.step, expected.at,
     )  # fmt: skip
     assert event.data == dict(expected.data)
-    stored, _ = decisions.load(started.pk, graph, ["a"], [])
+    stored, _ = slices.load(started.pk, graph, ["a"], [])
     assert stored.steps["a"] == decided.after.steps["a"]
 
 

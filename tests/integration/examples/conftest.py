@@ -1,19 +1,32 @@
-"""A shop that really listens, on a database of its own; late answers wait until the test lets them go."""
+"""A shop that really listens, on a database of its own; late answers wait until the test lets them go.
+
+And what the other examples need: a worker that performs for real, the folder for files, the shipped connections.
+"""
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from examples.file_root import CHECKOUT
+from examples.json_server import Answer, JsonServer
 from examples.order_processing import check
 from examples.order_processing.shop.books import Books
 from examples.order_processing.shop.database import Database, prepare
 from examples.order_processing.shop.server import Shop
+from tasks.activities import http_transport
+from tasks.activities.sql import databases
+from tests.integration.driver import Driver
+from tests.integration.performing import Registered
+from workflows_app.activities import registry
 
 ADDRESS = {"name": "Ada Berg", "street": "Mill Lane 1", "postal_code": "10115", "city": "Berlin", "country": "DE"}
 
@@ -71,5 +84,48 @@ def shop(database_url: str) -> Iterator[Customer]:
     finally:
         customer.client.close()
         waiting_ends.set()
+        server.stop()
+        thread.join()
+
+
+@pytest.fixture
+def root(tmp_path: Path, settings: Any) -> Iterator[Path]:
+    """The folder for files, and the connections that the examples ship; nothing else may be reached."""
+    settings.ORCHESTRATOR_FILE_ROOT = str(tmp_path)
+    settings.ORCHESTRATOR_EGRESS_ALLOW = []
+    settings.ORCHESTRATOR_CONNECTIONS = json.loads((CHECKOUT / "examples" / "connections.json").read_text())
+    yield tmp_path
+    databases.forget_all()
+    http_transport.close_all()
+
+
+@pytest.fixture
+def worker(driver: Driver, root: Path) -> Driver:
+    """A driver that performs every activity for real; a test may set others by path."""
+    registry.discover()
+    driver.perform = Registered()
+    return driver
+
+
+@pytest.fixture
+def serve(settings: Any, root: Path) -> Iterator[Callable[[str, Answer], None]]:
+    """Serves an example's service on a free port, as the connection that its definition names."""
+    with ExitStack() as running:
+
+        def start(connection: str, answer: Answer) -> None:
+            url = running.enter_context(_serving(answer))
+            settings.ORCHESTRATOR_CONNECTIONS = settings.ORCHESTRATOR_CONNECTIONS | {connection: {"base_url": url}}
+
+        yield start
+
+
+@contextmanager
+def _serving(answer: Answer) -> Iterator[str]:
+    server = JsonServer(answer)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield server.url
+    finally:
         server.stop()
         thread.join()

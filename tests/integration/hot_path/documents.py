@@ -185,6 +185,7 @@ class _Author:
         if self.seldom() and kind == "activity":
             more = [("batch", False), ("queue", "other"), ("timeout", "2m"), ("timeout", "30s"), ("disabled", True)]
             more += [("retry", {"max_attempts": 3, "jitter": 0}), ("compensate", {"activity": "core.echo"})]
+            more += [("idempotency_key", "k-${ instance.id }")] * 2
             key, value = self.draw(st.sampled_from(more))
             step[key] = value
 

@@ -120,8 +120,8 @@ steps:
     found = evaluate(known(instance), ["${ steps.skipped }", "${ steps.failed }"])
 
     assert found == [
-        {"output": None, "state": "skipped", "error": None, "attempts": 0},
-        {"output": None, "state": "failed", "error": error, "attempts": 1},
+        {"output": None, "state": "skipped", "error": None, "attempts": 0, "failures": []},
+        {"output": None, "state": "failed", "error": error, "attempts": 1, "failures": []},
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,9 +18,9 @@ from tests.integration.hot_path.situations import ROW, claim, start
 from tests.integration.hot_path.stored import everything, identical
 from tests.services.processes import eventually
 from tests.strategies.definitions import documents as any_documents
-from workflows_app.engine.errors import Conflict, NotFound
-from workflows_app.models import DefinitionVersion, Dispatch, Event, Instance
-from workflows_app.services import definitions, instances, verification
+from workflows_app.engine.errors import Conflict, InputInvalid, NotFound
+from workflows_app.models import DefinitionVersion, Dispatch, Event, Instance, Step, Timer
+from workflows_app.services import definitions, graphs, instances, verification
 
 FOUND_BY_THE_DATABASE = {"head_hash"}
 """What the returned object does not know: the hash over the history."""
@@ -36,7 +37,11 @@ def started(version: str | None = None, **options: Any) -> Instance:
 
 @pytest.mark.django_db
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(document=mixed_documents() | any_documents(("core.echo",)), input=inputs(), key=st.sampled_from([None, "k"]))
+@given(
+    document=mixed_documents() | any_documents(("core.echo",), decisions=False),
+    input=inputs(),
+    key=st.sampled_from([None, "k"]),
+)
 def test_the_instance_that_comes_back_is_the_one_that_is_stored(
     document: dict[str, Any], input: Any, key: str | None
 ) -> None:
@@ -115,6 +120,86 @@ def test_a_start_takes_the_highest_version_that_is_meant_for_it(
 
     assert started().version == taken
     assert definitions.find(name="w").version == taken
+
+
+def test_a_start_after_a_start_takes_the_version_that_is_the_highest_by_then(driver: Driver) -> None:
+    publish("1.0.0")
+    taken = [started().version]
+
+    publish("1.1.0")
+    taken.append(started().version)
+    DefinitionVersion.objects.filter(version="1.1.0").update(deprecated=True)
+    taken.append(started().version)
+
+    assert taken == ["1.0.0", "1.1.0", "1.0.0"]
+
+
+def test_a_version_that_a_restore_took_away_is_looked_up_anew(driver: Driver) -> None:
+    publish("1.0.0")
+    before = transaction.savepoint()
+    publish("2.0.0")
+    assert started().version == "2.0.0"
+
+    transaction.savepoint_rollback(before)
+    graphs.of_version.cache_clear()
+
+    assert started().version == "1.0.0"
+    with pytest.raises(NotFound):
+        started("2.0.0")
+
+
+def test_an_input_is_held_against_the_version_that_is_the_highest_by_then(driver: Driver) -> None:
+    texts = "input: {type: object, required: [x]}", "input: {type: object}"
+    for number, schema in enumerate(texts):
+        definitions.publish(text=f"workflow: w\nversion: {number}.0.0\n{schema}\n{ROW}", actor="ada")
+        started(input={"x": 1})
+
+    assert started(input={}).version == "1.0.0"
+    definitions.publish(text=f"workflow: w\nversion: 2.0.0\n{texts[0]}\n{ROW}", actor="ada")
+    with pytest.raises(InputInvalid, match="1 problem"):
+        started(input={})
+    assert Instance.objects.count() == 3
+
+
+TIMED = [
+    "steps: [{id: a, activity: core.echo, with: {at: '${ now }'}}]",
+    "steps: [{id: a, activity: core.echo, with: {at: '${ instance.started_at }'}}]",
+    "steps: [{id: a, activity: core.echo, deadline: 1h}]",
+    "steps: [{id: a, set: {v: '${ now }'}}]\nvariables: {v: null}",
+    "steps: [{id: a, wait: {for: 1h}}]",
+    "steps: [{id: a, activity: core.echo}]\ntimeout: 1h",
+    "steps: [{id: a, activity: core.echo}]",
+    "steps: [{id: a, return: {output: '${ now }'}}]",
+]
+
+
+@pytest.mark.parametrize("steps", TIMED)
+def test_each_start_happens_at_the_databases_time(driver: Driver, steps: str) -> None:
+    definitions.publish(text=f"workflow: w\nversion: 1.0.0\n{steps}", actor="ada")
+    before = started()
+    driver.advance(3600)
+
+    later = started()
+
+    assert later.started_at - before.started_at == timedelta(hours=1)
+    assert later.started_at == Instance.objects.get(pk=later.pk).created_at
+    assert written(later) == written(before)
+    assert verification.check_replay(later.pk) == []
+
+
+def written(instance: Instance) -> str:
+    """Everything that the start of an instance wrote, without what is different for each."""
+    events = Event.objects.filter(instance=instance).values_list("sequence", "type", "step", "at", "data")
+    steps = Step.objects.filter(instance=instance).order_by("path")
+    rows = steps.values_list("path", "state", "input", "output", "started_at", "due_at", "ended_at")
+    timers = Timer.objects.filter(instance=instance).order_by("path").values_list("path", "kind", "due_at")
+    # As seconds: an hour later all times are an hour later.
+    due = [(path, kind, (due_at - instance.created_at).total_seconds()) for path, kind, due_at in timers]
+    text = json.dumps([list(events), [row[:5] for row in rows], due], default=lambda at: at.isoformat())
+    text = text.replace(str(instance.pk), "the instance")
+    for hours, word in ((0, "now"), (1, "in an hour")):
+        text = text.replace((instance.created_at + timedelta(hours=hours)).isoformat()[:13], word)
+    return text
 
 
 @pytest.mark.parametrize("version", ["1.0.0-rc.1", "0.5.0"])

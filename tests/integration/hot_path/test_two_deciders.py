@@ -16,6 +16,7 @@ from tests.integration.hot_path.deciders import Pair
 from tests.integration.hot_path.documents import chains, inputs, mixed_documents, plain_documents
 from tests.integration.hot_path.world import World
 from tests.strategies.definitions import documents as any_documents
+from tests.strategies.joins import documents as joins
 
 pytestmark = pytest.mark.django_db
 
@@ -45,12 +46,36 @@ def test_whatever_happens_around_them_they_agree() -> None:
     seen: Counter[bool] = Counter()
 
     @examples(60)
-    @given(data=st.data(), document=mixed_documents() | any_documents(("core.echo",)), input=inputs())
+    @given(
+        data=st.data(),
+        document=mixed_documents() | any_documents(("core.echo",), decisions=False) | joins(),
+        input=inputs(),
+    )
     def check(data: st.DataObject, document: dict[str, Any], input: Any) -> None:
         seen.update(pair.accepted for pair in live(data, document, input, trouble=True))
 
     check()
     assert min(seen[True], seen[False]) > 10, "one of the two was hardly ever asked"
+
+
+def test_under_a_limit_with_priorities_and_cached_results_they_agree_too() -> None:
+    seen: Counter[bool] = Counter()
+
+    def limited(document: dict[str, Any]) -> dict[str, Any]:
+        return {**document, "concurrency": {"limit": 1}, "priority": "high"}
+
+    def cached(document: dict[str, Any]) -> dict[str, Any]:
+        last = document["steps"][-1]
+        more = {"cache": {"ttl": "1h"}} if "activity" in last and "compensate" not in last else {}
+        return limited({**document, "steps": [*document["steps"][:-1], {**last, **more}]})
+
+    @examples(40)
+    @given(data=st.data(), document=(mixed_documents() | plain_documents()).map(limited) | chains().map(cached))
+    def check(data: st.DataObject, document: dict[str, Any]) -> None:
+        seen.update(pair.accepted for pair in live(data, document, 1, trouble=True))
+
+    check()
+    assert min(seen[True], seen[False]) > 5, seen
 
 
 def test_the_database_decides_all_that_is_plain() -> None:

@@ -14,7 +14,7 @@ from tasks.steps import discover_activities
 from workflows_app import dispatch
 from workflows_app.activities import activity, registry
 from workflows_app.models import Dispatch, Instance, Step
-from workflows_app.services import decisions, definitions, instances, steps, sweep
+from workflows_app.services import definitions, instances, slices, steps, sweep
 
 WAITS = "steps: [{id: a, wait: {for: 1ms}}, {id: b, activity: core.echo}]"
 UNTIL = 'steps: [{id: a, wait: {for: 1ms}}, {id: b, wait: {until: "${ input.at }"}}]'
@@ -160,8 +160,8 @@ def test_a_decision_that_cannot_be_recorded_does_not_repeat_the_effect_five_time
 def test_closing_a_wide_block_loads_a_handful_of_slices(document: str, monkeypatch: pytest.MonkeyPatch) -> None:
     instance = start(document)
     loads: list[int] = []
-    load = decisions.load
-    monkeypatch.setattr(decisions, "load", lambda *a, **k: loads.append(1) or load(*a, **k))
+    load = slices.load
+    monkeypatch.setattr(slices, "load", lambda *a, **k: loads.append(1) or load(*a, **k))
     most = 0
     while Dispatch.objects.filter(instance=instance).exists():
         held = claim(instance)

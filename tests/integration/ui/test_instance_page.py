@@ -14,7 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 from tests.integration.driver import Driver
 from tests.integration.engine.outcomes import fail, fail_times, flow
 from workflows_app.models import Instance
-from workflows_app.services import instances
+from workflows_app.services import definitions, instances
 from workflows_app.ui import instances as views
 
 SAGA = """
@@ -144,12 +144,102 @@ def test_a_retry_is_said_with_its_reason_and_its_time(driver: Driver, pages: Cli
     )
 
 
+def test_a_fallback_and_what_it_stands_in_for_are_said(driver: Driver, pages: Client) -> None:
+    driver.perform = {"a": fail()}
+    instance = driver.start(flow("\n  - {id: a, activity: core.echo, on_error: {fallback: {activity: core.echo}}}"))
+    driver.work(driver.claim_next())
+    driver.claim_next()
+
+    assert sentence(pages, instance) == "Running: the fallback of “a”, attempt 2."
+
+
+def test_a_join_that_waits_for_a_while_only_says_how_long(driver: Driver, pages: Client) -> None:
+    steps = """
+  - {id: here, activity: core.echo, needs: []}
+  - {id: there, activity: core.echo, needs: []}
+  - {id: both, activity: core.echo, needs: [here, there], join_deadline: 1000d}
+"""
+    instance = driver.start(flow(steps))
+    driver.work(driver.claim_next())
+    driver.claim_next()
+
+    assert (
+        sentence(pages, instance)
+        == "Running: “there”. Waiting for the last of its dependencies: “both” until 2028-09-27 00:00:00 UTC."
+    )
+
+
+def test_a_running_step_that_nothing_waits_for_any_more_is_said(driver: Driver, pages: Client) -> None:
+    steps = """
+  - {id: slow, activity: core.echo, needs: []}
+  - {id: quick, activity: core.echo, needs: []}
+  - {id: first, activity: core.echo, needs: [slow, quick], join: any, rest: cancel}
+"""
+    instance = driver.start(flow(steps))
+    driver.claim_next()
+    driver.drain()
+
+    assert sentence(pages, instance) == "Told to stop, as nothing waits for it any more: “slow”."
+
+
 def test_a_timer_is_said_and_one_that_does_not_fire_too(driver: Driver, pages: Client) -> None:
     later = driver.start(flow("\n  - {id: nap, wait: {for: 1000d}}", name="later"))
     stuck = driver.start(flow("\n  - {id: nap, wait: {for: 1m}}", name="stuck"))
 
     assert sentence(pages, later) == "Waiting for a time: “nap” until 2028-09-27 00:00:00 UTC."
     assert "is the sweeper running?" in sentence(pages, stuck)
+
+
+def test_an_event_that_is_waited_for_is_said_with_its_key_and_since_when(driver: Driver, pages: Client) -> None:
+    steps = """
+  - {id: pay, name: Payment, needs: [], receive: {event: payment.received, correlate: "4711"}}
+  - {id: hear, needs: [], receive: {event: said, correlate: <b>, timeout: 1000d}}
+"""
+    instance = driver.start(flow(steps))
+
+    said = sentence(pages, instance)
+
+    assert said == (
+        "Waiting for an event: “Payment” (pay) waits for event payment.received with key 4711 "
+        "since 2026-01-01 00:00:00 UTC and “hear” waits for event said with key <b> since 2026-01-01 00:00:00 UTC, "
+        "at most until 2028-09-27 00:00:00 UTC."
+    )
+    assert "<b>" not in show(pages, instance)
+
+
+def test_a_call_is_said_and_both_pages_link_to_each_other(driver: Driver, pages: Client) -> None:
+    definitions.publish(text=flow("  - {id: rest, wait: {for: 1d}}", name="billing"), actor="ada")
+    above = driver.start(flow("  - {id: bill, name: Bill it, call: {workflow: billing}}"))
+    driver.drain()
+    below = Instance.objects.get(parent=above)
+
+    said, page = sentence(pages, above), show(pages, above)
+
+    assert f"“Bill it” (bill) waits for billing ({below.pk}) since 2026-01-01" in said
+    assert f'href="/instances/{below.pk}/"' in page
+    assert "Called workflows" in page
+    assert f'href="/instances/{above.pk}/"' in show(pages, below)
+    assert f"Called by {above.pk} , step bill" in plain(show(pages, below))
+    assert "Called workflows" not in show(pages, below)
+
+
+def test_what_befell_a_called_instance_because_of_its_caller_is_said(driver: Driver, pages: Client) -> None:
+    undo = "compensate: {activity: core.echo}"
+    definitions.publish(text=flow(f"  - {{id: a, activity: core.echo, {undo}}}", name="billing"), actor="ada")
+    driver.perform = {"last": fail()}
+    saga = driver.start(flow("  - {id: bill, call: {workflow: billing}}\n  - {id: last, activity: core.echo}"))
+    driver.run(saga)
+    unbegun = driver.start(flow("  - {id: bill, call: {workflow: billing}}", name="other"))
+    instances.cancel(instance_id=unbegun.pk, actor="ada")
+    driver.drain()
+
+    undone, never = Instance.objects.get(parent=saga), Instance.objects.get(parent=unbegun)
+
+    assert sentence(pages, undone) == (
+        f"It had completed, and was undone with the instance {saga.pk} that called it. "
+        "What had been done was undone: 1 step, each successfully."
+    )
+    assert sentence(pages, never).startswith(f"Cancelled: {unbegun.pk} that called it stops: cancelled.")
 
 
 def test_a_failure_with_nothing_to_undo_says_where_and_why(driver: Driver, pages: Client) -> None:
@@ -243,8 +333,9 @@ def test_the_page_costs_the_same_queries_whatever_happened(
     instance = driver.start(flow(steps))
     driver.run(instance)
 
-    # Session, user, two for permissions, instance, steps, acts, attempts, events.
-    with django_assert_num_queries(9):
+    # Session, user, two for permissions, instance, steps, acts, attempts, called instances, artifacts, events. What an
+    # open one waits for: two more.
+    with django_assert_num_queries(11):
         show(pages, instance)
 
 

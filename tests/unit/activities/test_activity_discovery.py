@@ -114,4 +114,5 @@ def test_the_shipped_activities_are_the_documented_ones():
         importlib.import_module(module)
 
     names = {entry.name for entry in registry.all()}
+    assert {"sql.query", "sql.execute", "sql.load", "file.read", "file.write", "file.list", "file.copy"} <= names
     assert {"core.echo", "core.sleep", "core.fail", "core.log", "http.request", "mail.send", "celery.task"} <= names

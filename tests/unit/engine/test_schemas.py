@@ -149,11 +149,11 @@ def test_nothing_is_ever_fetched(monkeypatch):
 )
 def test_a_catastrophic_pattern_ends_at_once(schema):
     evil = "a" * 5000 + "!"
-    started = time.perf_counter()
+    started = time.process_time()
     for value in (evil, [evil], {evil: 1}):
         validate(value, schema)
     assert check_schema(schema) == []
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_a_schema_that_multiplies_work_stops_at_its_budget():

@@ -35,10 +35,12 @@ def test_every_state_has_a_row_and_can_be_reached(states, table):
     assert reached == set(states)
 
 
-def test_only_an_operator_leads_out_of_an_ended_instance():
-    for state in INSTANCE_ENDED - {InstanceState.COMPENSATION_FAILED}:
+def test_only_an_operator_or_a_caller_leads_out_of_an_ended_instance():
+    again = {InstanceState.COMPENSATION_FAILED, InstanceState.COMPLETED}
+    for state in INSTANCE_ENDED - again:
         assert INSTANCE_TRANSITIONS[state] == frozenset()
-    assert INSTANCE_TRANSITIONS[InstanceState.COMPENSATION_FAILED] == {InstanceState.COMPENSATING}
+    for state in again:
+        assert INSTANCE_TRANSITIONS[state] == {InstanceState.COMPENSATING}
 
 
 def test_the_documentation_shows_the_tables():

@@ -5,7 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from orchestrator.environment import production_problems
+import pytest
+
+from orchestrator.environment import positive_duration, production_problems
 
 ROOT = Path(__file__).parents[3]
 SOUND = {
@@ -63,3 +65,9 @@ def test_the_command_line_names_every_problem_without_a_traceback() -> None:
     assert "Traceback" not in done.stderr
     for name in SOUND:
         assert name in done.stderr
+
+
+@pytest.mark.parametrize(("text", "why"), [("soon", "is not a duration"), ("0s", "longer than zero")])
+def test_a_variable_that_holds_no_duration_is_refused_with_its_name(text: str, why: str) -> None:
+    with pytest.raises(SystemExit, match=f"^KEEP.*{why}"):
+        positive_duration("KEEP", default="7d", environment={"KEEP": text})

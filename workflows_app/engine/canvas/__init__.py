@@ -10,7 +10,7 @@ happens is decided in the database, and a message whose forecast does not come t
 
 The modules: ``plans`` (the tree), ``static`` (what a definition says for certain), ``strands`` and ``growing`` (how a
 region grows), ``wide`` (wide groups and their chunks), ``sizes`` (bytes), ``compiling`` (from a frontier to its
-region), ``surveying`` (a whole definition, for people).
+region), ``surveying`` and ``naming`` (a whole definition, for people).
 """
 
 from workflows_app.engine.canvas.compiling import LIMIT_BYTES, compile, region

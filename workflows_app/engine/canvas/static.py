@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from workflows_app.engine.definition.model import Join
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.node import Node, NodeKind
 
+REMEMBERED = 1024
+"""How many steps inside iterations are remembered."""
 REDUCTION_LIMIT = 512
 """How many nodes one look for needs that say nothing new may visit; beyond it they are all taken as written."""
 
@@ -72,8 +73,16 @@ class Static:
         """Return what follows from an activity step."""
         found = self._follows.get(path)
         if found is None:
+            if self.graph[path].depth:
+                self._forget()
             found = self._follows[path] = self._follow(path)
         return found
+
+    def _forget(self) -> None:
+        """Keep what is known about iterations, of which there is no end, within bounds."""
+        if len(self._follows) > len(self.graph.nodes) + REMEMBERED:
+            for kept in (self._entries, self._gates, self._settlers, self._passed, self._follows):
+                kept.clear()
 
     # ------------------------------------------------------------ entering
     def _entry(self, node: Node) -> tuple[str, ...] | Stop:
@@ -82,6 +91,8 @@ class Static:
                 return Stop(node.path, f"`{node.path}` is disabled: the engine passes over it")
             if node.step.when is not None:
                 return Stop(node.path, f"`{node.path}` has a condition: the engine decides when it is reached")
+            if node.step.cache is not None:
+                return Stop(node.path, f"`{node.path}` may have a cached result: the engine looks when it is reached")
         match node.kind:
             case NodeKind.ACTIVITY:
                 return (node.path,)
@@ -150,6 +161,9 @@ class Static:
             if node.parent is None:
                 return ()
             node = self.graph[node.parent]
+            if node.kind is NodeKind.ITERATION and node.parent is not None:
+                block = self.graph[node.parent]
+                return Stop(block.path, f"`{block.path}` {DECIDED[block.kind]}")
             if node.racer and node.parent:
                 return Stop(node.parent, f"`{node.parent}` {DECIDED[NodeKind.PARALLEL]}")
             if node.kind is NodeKind.CHOICE:
@@ -165,8 +179,8 @@ class Static:
         return found
 
     def _gate(self, node: Node) -> frozenset[str] | Stop:
-        if node.join is Join.ANY:
-            return Stop(node.path, f"`{node.path}` begins with the first of its needs: the engine decides which")
+        if not node.waits_for_all:
+            return Stop(node.path, f"`{node.path}` begins with the first of its needs: the engine decides when")
         return self._union(self._reduced(node.needs))
 
     def _union(self, paths: tuple[str, ...]) -> frozenset[str] | Stop:
@@ -193,8 +207,8 @@ class Static:
                 return self._union(node.children)
             case NodeKind.BRANCH:
                 for child in node.children:
-                    if self.graph[child].join is Join.ANY:
-                        return Stop(child, f"`{child}` begins with the first of its needs: the engine decides which")
+                    if not self.graph[child].waits_for_all:
+                        return Stop(child, f"`{child}` begins with the first of its needs: the engine decides when")
                 return self._union(tuple(c for c in node.children if not self.graph[c].successors))
             case _:
                 return Stop(node.path, f"`{node.path}` {DECIDED[node.kind]}")
@@ -216,16 +230,24 @@ class Static:
 
     def _upstream(self, path: str) -> tuple[str, ...]:
         node = self.graph[path]
-        return () if node.join is Join.ANY else node.needs
+        return node.needs if node.waits_for_all else ()
 
 
 DECIDED = {
     NodeKind.SET: "sets variables: the engine does that itself",
     NodeKind.CHOICE: "is a choice: the engine decides when it is reached",
-    NodeKind.PARALLEL: "is a race: the first branch to complete decides it",
+    NodeKind.PARALLEL: "is a race: the first branches to complete decide it",
+    NodeKind.FOREACH: "repeats its steps for each item: only runtime knows how often",
+    NodeKind.LOOP: "repeats its steps: only runtime knows how often",
     NodeKind.WAIT: "waits for a time: no message is held meanwhile",
+    NodeKind.RECEIVE: "waits for an event: no message is held meanwhile",
+    NodeKind.EMIT: "publishes an event: the engine does that itself",
+    NodeKind.CALL: "runs another workflow: the engine goes on when that has ended",
+    NodeKind.DECIDE: "asks a decision table: the engine does that itself",
     NodeKind.RETURN: "ends the instance: the engine does that itself",
     NodeKind.FAIL: "ends the instance: the engine does that itself",
+    NodeKind.MACHINE: "waits for an event: no message is held meanwhile",
+    NodeKind.MOVE: "changes the state: the engine does that itself",
 }
 """Why the engine, not a canvas, goes on at a node of each kind."""
 

@@ -17,35 +17,26 @@ KINDS = frozenset(kind.value for kind in Kind)
 """Step kinds that run."""
 
 UNBUILT_KEYS: Mapping[str, Any] = {
-    "rest": "let_finish",
-    "tolerate": 0,
-    "priority": "normal",
-    "join_deadline": None,
     "placement": None,
     "resources": None,
     "reads": None,
     "writes": None,
-    "idempotency_key": None,
-    "cache": None,
 }
 """Common keys without an effect yet, and the one value that says what happens anyway."""
 
-ACTIVITY_KEYS = frozenset({"retry", "compensate", "queue", "batch"})
+ACTIVITY_KEYS = frozenset({"retry", "compensate", "queue", "batch", "cache", "idempotency_key"})
 """Common keys that have an effect on activity steps only, so far."""
+
+CALL_KEYS = frozenset({"compensate"})
+"""Those of them that have one on a call too."""
 
 WITHOUT_ON_ERROR = frozenset({"return", "fail"})
 
 
 def in_document(document: Mapping[str, Any]) -> Iterator[tuple[Keys, str]]:
     """Yield the keys of what is not available at the level of the document, with what it is."""
-    if document.get("kind") == "state_machine":
-        yield ("kind",), "state machines are"
-    if "concurrency" in document:
-        yield ("concurrency",), "a limit of concurrency is"
     if document.get("triggers"):
         yield ("triggers",), "triggers are"
-    if document.get("priority", "normal") != "normal":
-        yield ("priority",), "priorities other than normal are"
 
 
 def in_step(step: Mapping[str, Any]) -> Iterator[tuple[Keys, str]]:
@@ -58,25 +49,17 @@ def in_step(step: Mapping[str, Any]) -> Iterator[tuple[Keys, str]]:
         if key in step and (idle is None or step[key] != idle):
             yield (key,), f"`{key}` is" if idle is None else f"`{key}` other than {idle} is"
     if len(kinds) == 1 and kinds[0] in KINDS and kinds[0] != "activity":
-        for key in sorted(ACTIVITY_KEYS & step.keys()):
+        idle_keys = ACTIVITY_KEYS - CALL_KEYS if kinds[0] == "call" else ACTIVITY_KEYS
+        for key in sorted(idle_keys & step.keys()):
             yield (key,), f"`{key}` on a `{kinds[0]}` step is"
+        if step.get("priority", "normal") != "normal":
+            yield ("priority",), f"`priority` on a `{kinds[0]}` step is"
         if kinds[0] in WITHOUT_ON_ERROR and "on_error" in step:
             yield ("on_error",), f"`on_error` on a `{kinds[0]}` step is"
-    yield from _joins((), step)
-    parallel = step.get("parallel")
-    if isinstance(parallel, Mapping):
-        yield from _joins(("parallel",), parallel)
-        for key in ("rest", "tolerate"):
-            if key in parallel and parallel[key] != UNBUILT_KEYS[key]:
-                yield ("parallel", key), f"`{key}` other than {UNBUILT_KEYS[key]} is"
+    call = step.get("call")
+    if isinstance(call, Mapping) and call.get("wait") is False:
+        for key in sorted({"timeout", "deadline"} & step.keys()):
+            yield (key,), f"`{key}` on a call that does not wait is"
     on_error = step.get("on_error")
-    if isinstance(on_error, Mapping):
-        for key in ("goto", "fallback"):
-            if key in on_error:
-                yield ("on_error", key), f"`{key}` is"
-
-
-def _joins(prefix: Keys, holder: Mapping[str, Any]) -> Iterator[tuple[Keys, str]]:
-    join = holder.get("join")
-    if isinstance(join, Mapping) and "at_least" in join:
-        yield (*prefix, "join", "at_least"), "`at_least` is"
+    if isinstance(on_error, Mapping) and "fallback" in on_error and "activity" not in kinds:
+        yield ("on_error", "fallback"), "`fallback` on a step other than an activity is"

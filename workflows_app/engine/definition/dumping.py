@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
+from workflows_app.engine.definition.machine_parsing import dump_machine
 from workflows_app.engine.definition.model import (
     ActivityBody,
     Body,
+    Cache,
+    CallBody,
     ChoiceBody,
     Compensation,
+    Concurrency,
+    DecideBody,
     Definition,
+    EmitBody,
     FailBody,
+    ForeachBody,
     Join,
+    LoopBody,
     OnError,
     ParallelBody,
+    ReceiveBody,
+    Rest,
     Retry,
     ReturnBody,
     SetBody,
@@ -30,10 +40,16 @@ def dump(definition: Definition) -> Document:
 
     ``parse(dump(d)) == d`` holds for every definition that ``parse`` made.
     """
-    defaults = _filled(timeout=_duration(definition.default_timeout), retry=_retry(definition.default_retry))
+    machine = definition.machine
+    defaults = _filled(
+        timeout=_duration(definition.default_timeout),
+        retry=_retry(definition.default_retry),
+        needs="inferred" if definition.infers_needs else None,
+    )
     return {
         "workflow": definition.name,
         "version": definition.version,
+        **_filled(kind=None if machine is None else "state_machine"),
         **_filled(
             title=definition.title,
             description=definition.description,
@@ -44,9 +60,11 @@ def dump(definition: Definition) -> Document:
             on_failure=definition.on_failure,
             on_cancel=definition.on_cancel,
             on_timeout=definition.on_timeout,
+            priority=None if definition.priority == "normal" else definition.priority,
+            concurrency=_concurrency(definition.concurrency),
             defaults=defaults or None,
         ),
-        "steps": [_step(step) for step in definition.steps],
+        **(dump_machine(machine, _step) if machine else {"steps": [_step(step) for step in definition.steps]}),
         **_filled(output=definition.output),
     }
 
@@ -57,24 +75,34 @@ def _step(step: Step) -> Document:
         **_filled(
             name=step.name,
             description=step.description,
-            needs=None if step.needs is None else list(step.needs),
-            join=step.join.value if step.join is not Join.ALL else None,
+            needs=_needs(step),
+            **_join(step.join),
             when=step.when,
             disabled=step.disabled or None,
         ),
         **_body(step.body),
         **_filled(
+            result=step.result,
             timeout=_duration(step.timeout),
             deadline=_duration(step.deadline),
             retry=_retry(step.retry),
             on_error=_on_error(step),
             compensate="irreversible" if step.irreversible else _compensation(step.compensate),
             queue=step.queue,
+            priority=step.priority,
+            cache=_cache(step.cache),
+            idempotency_key=step.idempotency_key,
             batch=None if step.batch else False,
             notes=step.notes,
             ui=_plain(step.ui),
         ),
     }
+
+
+def _needs(step: Step) -> Any:
+    if not step.infers_needs:
+        return None if step.needs is None else list(step.needs)
+    return {"inferred": True, "also": list(step.needs)} if step.needs else "inferred"
 
 
 def _body(body: Body) -> Document:
@@ -87,22 +115,62 @@ def _body(body: Body) -> Document:
             return {"choice": [{**_filled(when=c.when), "steps": [_step(s) for s in c.steps]} for c in body.cases]}
         case ParallelBody():
             branches = {name: [_step(s) for s in steps] for name, steps in body.branches.items()}
-            join = body.join.value if body.join is not Join.ALL else None
-            return {"parallel": {"branches": branches, **_filled(join=join)}}
+            return {"parallel": {"branches": branches, **_join(body.join)}}
+        case ForeachBody():
+            return {"foreach": _foreach(body)}
+        case LoopBody():
+            keys = {"while": body.condition, "until": body.until, "times": body.times}
+            steps = [_step(s) for s in body.steps]
+            return {"loop": {**_filled(**keys, max_iterations=body.max_iterations), "steps": steps}}
         case WaitBody(until=str() as until):
             return {"wait": {"until": until}}
         case WaitBody():
             length = body.duration
             return {"wait": {"for": length if isinstance(length, str) else format_duration(length or 0)}}
+        case ReceiveBody(event=event, correlate=key, where=where):
+            waits = _filled(correlate=key, where=where, timeout=_duration(body.timeout))
+            return {"receive": {"event": event, **waits}}
+        case EmitBody(event=event, data=data, correlate=key):
+            return {"emit": {"event": event, **_filled(data=data, correlate=key)}}
+        case CallBody():
+            wait = None if body.wait else False
+            return {"call": {"workflow": body.workflow, **_filled(version=body.version, input=body.input, wait=wait)}}
+        case DecideBody():
+            given = None if body.input == {} else body.input
+            return {"decide": {"table": body.table, **_filled(version=body.version, input=given)}}
         case ReturnBody():
             return {"return": _filled(output=body.output)}
         case FailBody():
             return {"fail": {"code": body.code, **_filled(message=body.message or None)}}
 
 
+def _foreach(body: ForeachBody) -> Document:
+    return {
+        "items": body.items if isinstance(body.items, str) else list(body.items),
+        **_filled(
+            **{"as": None if body.name == "item" else body.name},
+            max_concurrency=body.max_concurrency,
+            batch_size=body.batch_size,
+            collect=body.collect,
+        ),
+        **_join(body.join),
+        "steps": [_step(s) for s in body.steps],
+    }
+
+
+def _join(join: Join) -> Document:
+    quorum = {None: None, 1: "any"}.get(join.quorum, {"at_least": join.quorum})
+    rest = None if join.rest is Rest.LET_FINISH else join.rest.value
+    return _filled(join=quorum, rest=rest, tolerate=join.tolerate or None, join_deadline=_duration(join.deadline))
+
+
 def _on_error(step: Step) -> Any:
     if step.on_error is OnError.OUTPUT:
         return {"output": step.on_error_output}
+    if step.on_error is OnError.GOTO:
+        return {"goto": step.goto}
+    if step.fallback is not None:
+        return {"fallback": _body(step.fallback)}
     return None if step.on_error is OnError.FAIL else step.on_error.value
 
 
@@ -114,6 +182,14 @@ def _compensation(undo: Compensation | None) -> Document | None:
         "activity": undo.activity,
         **_filled(**parameters, timeout=_duration(undo.timeout), retry=_retry(undo.retry)),
     }
+
+
+def _concurrency(limit: Concurrency | None) -> Document | None:
+    return None if limit is None else {"limit": limit.limit, **_filled(key=limit.key)}
+
+
+def _cache(cache: Cache | None) -> Document | None:
+    return None if cache is None else {"ttl": format_duration(cache.ttl), **_filled(key=cache.key)}
 
 
 def _retry(retry: Retry | None) -> Document | None:

@@ -10,6 +10,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from workflows_app.engine.definition.machine import Machine
+
+MOST_ITEMS = 100_000
+"""How many items a ``foreach`` may have."""
+MOST_ITERATIONS = 100_000
+"""How many iterations a loop may have at all."""
+
 
 class Kind(StrEnum):
     """Step kinds that this release runs."""
@@ -18,14 +25,22 @@ class Kind(StrEnum):
     SET = "set"
     CHOICE = "choice"
     PARALLEL = "parallel"
+    FOREACH = "foreach"
+    LOOP = "loop"
     WAIT = "wait"
+    RECEIVE = "receive"
+    EMIT = "emit"
+    CALL = "call"
+    DECIDE = "decide"
     RETURN = "return"
     FAIL = "fail"
 
 
-class Join(StrEnum):
-    ALL = "all"
-    ANY = "any"
+class Rest(StrEnum):
+    """What becomes of those that a join does not wait for any more."""
+
+    LET_FINISH = "let_finish"
+    CANCEL = "cancel"
 
 
 class Backoff(StrEnum):
@@ -38,7 +53,26 @@ class Backoff(StrEnum):
 class OnError(StrEnum):
     FAIL = "fail"
     CONTINUE = "continue"
+    GOTO = "goto"
+    FALLBACK = "fallback"
     OUTPUT = "output"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Join:
+    """What a step waits for of its needs, a ``parallel`` of its branches, or a ``foreach`` of its iterations.
+
+    Args:
+        quorum: how many must complete (1 for ``any``); ``None``: all must settle.
+        rest: what becomes of the others once the quorum is reached.
+        tolerate: how many of them may fail where all are waited for.
+        deadline: seconds, from the first of a step's needs to settle, after which it waits no longer.
+    """
+
+    quorum: int | None = None
+    rest: Rest = Rest.LET_FINISH
+    tolerate: int = 0
+    deadline: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +97,22 @@ class Compensation:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     timeout: float | None = None
     retry: Retry | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concurrency:
+    """How many instances run at once by ``key``, a template over the input; without it all of the workflow count."""
+
+    limit: int
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cache:
+    """How long, in seconds, a step's result is reused, and for what; without ``key`` for the same parameters."""
+
+    ttl: float
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +142,40 @@ class ChoiceBody:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParallelBody:
     branches: Mapping[str, tuple[Step, ...]]
-    join: Join = Join.ALL
+    join: Join = Join()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeachBody:
+    """Steps that run once for each item of a list.
+
+    Args:
+        items: an expression of the list, or the list, with ``${ }`` in its strings.
+        name: what the item is called in expressions.
+        max_concurrency: how many iterations may be open at once; ``None``: as many as the engine sees fit.
+        batch_size: items of one iteration, whose item is then a list; ``None``: one, as it is.
+        collect: what is kept of an iteration; ``None``: the output of its last step.
+        join: what is awaited of the iterations: all of them, of which some may fail, or so many that complete.
+    """
+
+    items: str | tuple[Any, ...]
+    steps: tuple[Step, ...]
+    name: str = "item"
+    max_concurrency: int | None = None
+    batch_size: int | None = None
+    collect: Any = None
+    join: Join = Join()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopBody:
+    """Steps that are repeated: ``condition`` is tested before an iteration, ``until`` after; or so many ``times``."""
+
+    steps: tuple[Step, ...]
+    condition: str | None = None
+    until: str | None = None
+    times: int | str | None = None
+    max_iterations: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +184,44 @@ class WaitBody:
 
     duration: float | str | None = None
     until: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiveBody:
+    """A wait for an event; ``correlate`` is a template (``None``: the correlation id), ``timeout`` in seconds."""
+
+    event: str
+    correlate: str | None = None
+    where: str | None = None
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmitBody:
+    """An event to publish; ``correlate`` is a template (``None``: the correlation id)."""
+
+    event: str
+    data: Any = None
+    correlate: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallBody:
+    """Another workflow: the version that a silent document means is found at publish; ``wait``: for its end."""
+
+    workflow: str
+    version: str | None = None
+    input: Any = None
+    wait: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecideBody:
+    """A decision table to evaluate; ``version`` is ``None`` for the highest there is when the step is reached."""
+
+    table: str
+    version: str | None = None
+    input: Any = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,12 +235,30 @@ class FailBody:
     message: str = ""
 
 
-Body = ActivityBody | SetBody | ChoiceBody | ParallelBody | WaitBody | ReturnBody | FailBody
+Body = (
+    ActivityBody
+    | SetBody
+    | ChoiceBody
+    | ParallelBody
+    | ForeachBody
+    | LoopBody
+    | WaitBody
+    | ReceiveBody
+    | EmitBody
+    | CallBody
+    | DecideBody
+    | ReturnBody
+    | FailBody
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step definition; ``needs`` is ``None`` where the document leaves it out."""
+    """One step definition; ``needs`` is ``None`` where the document leaves it out.
+
+    ``infers_needs``: the steps that it reads are among its needs too, beside those that ``needs`` names.
+    ``result`` is the variable that takes the output of a state machine's action.
+    """
 
     id: str
     kind: Kind
@@ -127,16 +266,23 @@ class Step:
     name: str | None = None
     description: str | None = None
     needs: tuple[str, ...] | None = None
+    infers_needs: bool = False
     when: str | None = None
-    join: Join = Join.ALL
+    join: Join = Join()
     timeout: float | None = None
     deadline: float | None = None
     retry: Retry | None = None
     on_error: OnError = OnError.FAIL
     on_error_output: Any = None
+    goto: str | None = None
+    result: str | None = None
+    fallback: ActivityBody | None = None
     compensate: Compensation | None = None
     irreversible: bool = False
     queue: str | None = None
+    priority: str | None = None
+    cache: Cache | None = None
+    idempotency_key: str | None = None
     batch: bool = True
     disabled: bool = False
     notes: Any = None
@@ -145,7 +291,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
-    """One workflow version as written; ``None`` means that the document is silent."""
+    """One workflow version as written; ``None`` means that the document is silent; a ``machine`` has no steps.
+
+    ``infers_needs``: a step that says nothing of its needs has those that follow from what it reads.
+    """
 
     name: str
     version: str
@@ -158,7 +307,11 @@ class Definition:
     on_failure: str | None = None
     on_cancel: str | None = None
     on_timeout: str | None = None
+    priority: str = "normal"
+    concurrency: Concurrency | None = None
     default_timeout: float | None = None
     default_retry: Retry | None = None
+    infers_needs: bool = False
     steps: tuple[Step, ...] = ()
+    machine: Machine | None = None
     output: Any = None

@@ -8,19 +8,29 @@ from typing import Any
 
 from workflows_app.engine.definition import shape
 from workflows_app.engine.definition.loading import MOST_PROBLEMS, refuse
+from workflows_app.engine.definition.machine_parsing import parse_machine
 from workflows_app.engine.definition.model import (
     ActivityBody,
     Backoff,
     Body,
+    Cache,
+    CallBody,
     Case,
     ChoiceBody,
     Compensation,
+    Concurrency,
+    DecideBody,
     Definition,
+    EmitBody,
     FailBody,
+    ForeachBody,
     Join,
     Kind,
+    LoopBody,
     OnError,
     ParallelBody,
+    ReceiveBody,
+    Rest,
     Retry,
     ReturnBody,
     SetBody,
@@ -67,9 +77,13 @@ def parse(document: Mapping[str, Any]) -> Definition:
         on_failure=document.get("on_failure"),
         on_cancel=document.get("on_cancel"),
         on_timeout=document.get("on_timeout"),
+        priority=document.get("priority", "normal"),
+        concurrency=_concurrency(document.get("concurrency")),
         default_timeout=_duration(defaults.get("timeout")),
         default_retry=_retry(defaults.get("retry")),
-        steps=_steps(document["steps"]),
+        infers_needs="needs" in defaults,
+        steps=_steps(document.get("steps", [])),
+        machine=parse_machine(document, _step) if document.get("kind") == "state_machine" else None,
         output=document.get("output"),
     )
 
@@ -80,8 +94,6 @@ def _steps(raw: list[Mapping[str, Any]]) -> tuple[Step, ...]:
 
 def _step(raw: Mapping[str, Any]) -> Step:
     kind = next(kind for kind in Kind if kind.value in raw)
-    needs = raw.get("needs")
-    on_error, on_error_output = _on_error(raw.get("on_error", "fail"))
     compensate = raw.get("compensate")
     return Step(
         id=raw["id"],
@@ -89,22 +101,32 @@ def _step(raw: Mapping[str, Any]) -> Step:
         body=_body(kind, raw),
         name=raw.get("name"),
         description=raw.get("description"),
-        needs=None if needs is None else tuple(needs),
+        **_needs(raw.get("needs")),
         when=_expression(raw.get("when")),
-        join=Join(raw.get("join", "all")),
+        join=_join(raw),
         timeout=_duration(raw.get("timeout")),
         deadline=_duration(raw.get("deadline")),
         retry=_retry(raw.get("retry")),
-        on_error=on_error,
-        on_error_output=on_error_output,
+        **_on_error(raw.get("on_error", "fail")),
         compensate=_compensation(compensate) if isinstance(compensate, Mapping) else None,
         irreversible=compensate == "irreversible",
+        result=raw.get("result"),
         queue=raw.get("queue"),
+        priority=raw.get("priority"),
+        cache=_cache(raw.get("cache")),
+        idempotency_key=raw.get("idempotency_key"),
         batch=raw.get("batch", True),
         disabled=raw.get("disabled", False),
         notes=raw.get("notes"),
         ui=raw.get("ui"),
     )
+
+
+def _needs(raw: Any) -> dict[str, Any]:
+    """Return the fields of a step that say what it waits for."""
+    if raw is None or isinstance(raw, list):
+        return {"needs": None if raw is None else tuple(raw)}
+    return {"needs": tuple(raw.get("also", ())) if isinstance(raw, Mapping) else (), "infers_needs": True}
 
 
 def _body(kind: Kind, raw: Mapping[str, Any]) -> Body:
@@ -119,22 +141,83 @@ def _body(kind: Kind, raw: Mapping[str, Any]) -> Body:
             return ChoiceBody(cases=tuple(cases))
         case Kind.PARALLEL:
             branches = {name: _steps(steps) for name, steps in value["branches"].items()}
-            return ParallelBody(branches=branches, join=Join(value.get("join", "all")))
+            return ParallelBody(branches=branches, join=_join(value))
+        case Kind.FOREACH:
+            return _foreach(value)
+        case Kind.LOOP:
+            return _loop(value)
         case Kind.WAIT if "until" in value:
             return WaitBody(until=normal_moment(value["until"]))
         case Kind.WAIT:
             length = value["for"]
             return WaitBody(duration=length if isinstance(length, str) and "${" in length else parse_duration(length))
+        case Kind.RECEIVE:
+            where, timeout = _expression(value.get("where")), _duration(value.get("timeout"))
+            return ReceiveBody(event=value["event"], correlate=value.get("correlate"), where=where, timeout=timeout)
+        case Kind.EMIT:
+            return EmitBody(event=value["event"], data=value.get("data"), correlate=value.get("correlate"))
+        case Kind.CALL:
+            wanted, waits = value.get("version"), value.get("wait", True)
+            return CallBody(workflow=value["workflow"], version=wanted, input=value.get("input"), wait=waits)
+        case Kind.DECIDE:
+            given = value.get("input")
+            return DecideBody(table=value["table"], version=value.get("version"), input={} if given is None else given)
         case Kind.RETURN:
             return ReturnBody(output=value.get("output"))
         case Kind.FAIL:
             return FailBody(code=value["code"], message=value.get("message", ""))
 
 
-def _on_error(raw: Any) -> tuple[OnError, Any]:
-    if isinstance(raw, Mapping):
-        return OnError.OUTPUT, raw["output"]
-    return OnError(raw), None
+def _foreach(raw: Mapping[str, Any]) -> ForeachBody:
+    items = raw["items"]
+    return ForeachBody(
+        items=items if isinstance(items, str) else tuple(items),
+        steps=_steps(raw["steps"]),
+        name=raw.get("as", "item"),
+        max_concurrency=_whole(raw.get("max_concurrency")),
+        batch_size=_whole(raw.get("batch_size")),
+        collect=raw.get("collect"),
+        join=_join(raw),
+    )
+
+
+def _loop(raw: Mapping[str, Any]) -> LoopBody:
+    times = raw.get("times")
+    return LoopBody(
+        steps=_steps(raw["steps"]),
+        condition=_expression(raw.get("while")),
+        until=_expression(raw.get("until")),
+        times=times if isinstance(times, str) else _whole(times),
+        max_iterations=_whole(raw.get("max_iterations")),
+    )
+
+
+def _whole(raw: float | None) -> int | None:
+    return None if raw is None else int(raw)
+
+
+def _join(raw: Mapping[str, Any]) -> Join:
+    written = raw.get("join", "all")
+    quorum = written["at_least"] if isinstance(written, Mapping) else {"all": None, "any": 1}[written]
+    return Join(
+        quorum=None if quorum is None else int(quorum),
+        rest=Rest(raw.get("rest", Rest.LET_FINISH)),
+        tolerate=int(raw.get("tolerate", 0)),
+        deadline=_duration(raw.get("join_deadline")),
+    )
+
+
+def _on_error(raw: Any) -> dict[str, Any]:
+    """Return the fields of a step that say what its failure means."""
+    if not isinstance(raw, Mapping):
+        return {"on_error": OnError(raw)}
+    if "goto" in raw:
+        return {"on_error": OnError.GOTO, "goto": raw["goto"]}
+    if "fallback" in raw:
+        instead = raw["fallback"]
+        body = ActivityBody(activity=instead["activity"], parameters=instead.get("with", {}))
+        return {"on_error": OnError.FALLBACK, "fallback": body}
+    return {"on_error": OnError.OUTPUT, "on_error_output": raw["output"]}
 
 
 def _compensation(raw: Mapping[str, Any]) -> Compensation:
@@ -144,6 +227,14 @@ def _compensation(raw: Mapping[str, Any]) -> Compensation:
         timeout=_duration(raw.get("timeout")),
         retry=_retry(raw.get("retry")),
     )
+
+
+def _concurrency(raw: Mapping[str, Any] | None) -> Concurrency | None:
+    return None if raw is None else Concurrency(limit=int(raw["limit"]), key=raw.get("key"))
+
+
+def _cache(raw: Mapping[str, Any] | None) -> Cache | None:
+    return None if raw is None else Cache(ttl=parse_duration(raw["ttl"]), key=raw.get("key"))
 
 
 def _retry(raw: Mapping[str, Any] | None) -> Retry | None:

@@ -62,6 +62,13 @@ def walk(steps: Any, keys: Keys) -> Iterator[tuple[Keys, Any]]:
             push([((*place, *inner), entries) for inner, entries in inner_lists(step)])
 
 
+def written_steps(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield every step of a sound document, and every action of a state machine's."""
+    yield from (step for _, step in walk(document.get("steps"), ("steps",)))
+    for transition in document.get("transitions", ()):
+        yield from (*transition.get("do", ()), *transition.get("then", ()))
+
+
 def inner_lists(step: Mapping[str, Any]) -> list[tuple[Keys, Any]]:
     """Return the lists of steps written inside one step, with the keys that lead there."""
     lists: list[tuple[Keys, Any]] = []

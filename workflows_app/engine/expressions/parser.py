@@ -19,7 +19,12 @@ import lark
 from celpy.celparser import CELParseError, CELParser
 
 from workflows_app.engine.errors import ExpressionError, ExpressionLimit
-from workflows_app.engine.expressions import conversions, limits, sequences  # noqa: F401 - two of them fill the registry
+from workflows_app.engine.expressions import (  # noqa: F401 - most of them fill the registry
+    conversions,
+    limits,
+    sequences,
+    structures,
+)
 from workflows_app.engine.expressions.kinds import TYPE_NAMES, TypeName
 from workflows_app.engine.expressions.lexer import Token
 from workflows_app.engine.expressions.operators import checked

@@ -23,7 +23,7 @@ class Function:
 
 
 REGISTRY: dict[str, Function] = {}
-"""Filled once, when ``sequences`` and ``conversions`` are imported."""
+"""Filled once, when ``sequences``, ``conversions`` and ``structures`` are imported."""
 
 
 def function(signature: str, sentence: str, *, most: int | None = None) -> Callable[[Callable[..., Any]], Any]:

@@ -114,6 +114,17 @@ def _sort(meter: Meter, values: Any) -> list[Any]:
     return NewList(sorted(items))
 
 
+@function("flatten(list) -> list", "The elements of the lists in a list, one level deep: what batches came to, as one.")
+def _flatten(meter: Meter, values: Any) -> list[Any]:
+    found: list[Any] = []
+    for value in need(values, "list", "flatten"):
+        part = need(value, "list", "flatten")
+        meter.visit(1 + len(part))
+        meter.produce(SLOT * len(part))
+        found += part
+    return NewList(found)
+
+
 def _comparable(meter: Meter, values: Sequence[Any], function: str) -> Sequence[Any]:
     items: Sequence[Any] = need(values[0], "list", function) if len(values) == 1 else values
     if not items:

@@ -46,7 +46,11 @@ class Value:
             ExpressionError: an expression does not evaluate.
             ExpressionLimit: the budget of the whole value is spent.
         """
-        return _fill(self._tree, names, Meter(should_stop))
+        return self.measure(names, Meter(should_stop))
+
+    def measure(self, names: Mapping[str, Any], meter: Meter) -> Any:
+        """As ``evaluate``, on a budget that several values share."""
+        return _fill(self._tree, names, meter)
 
     def holes(self) -> tuple[Any, tuple[Hole, ...]] | None:
         """The value with null in the places of its references, and these places.

@@ -5,40 +5,57 @@ the occurrence is about, its successors and the values that they read; never the
 a row which the slice lacks raises ``SliceMiss`` with its name: the shell loads it and asks again, and since the
 function is pure nothing has happened meanwhile.
 
-The modules, in the order in which a step meets them: ``entering`` (a step's turn has come), ``outcomes`` (an
-attempt ended), ``settling`` (it reached its end), ``stopping`` (failure, cancel, time-out), ``undoing`` (compensation
-in order), ``closing`` (nothing in a block or in the instance is open any more). None calls back: what follows from an
-event is put on the draft's list, and ``decide`` works it off.
+The modules, in the order in which a step meets them: ``entering`` (a step's turn has come), ``receiving`` (it waits
+for an event, or publishes one), ``repeating`` (the next iterations), ``outcomes`` (an attempt ended), ``calling`` and
+``telling`` (another instance is called, ends, or is told something), ``settling`` (it reached its end), ``stopping``
+(failure, cancel, time-out), ``undoing`` (compensation in order), ``closing`` (nothing in a block or in the instance is
+open any more). ``machines`` and ``queueing`` are about the events of a state machine. None calls back: what follows
+from an event is put on the draft's list, and ``decide`` works it off.
 """
 
 from workflows_app.engine.transitions.decide import decide
 from workflows_app.engine.transitions.occurrences import (
+    Accept,
     AttemptFailed,
     AttemptLost,
     AttemptPostponed,
     AttemptSucceeded,
     AttemptTimedOut,
+    Begin,
     Cancel,
+    ChildEnded,
+    Compensate,
+    EventArrived,
+    EventReceived,
     Occurrence,
+    SlotGranted,
     Start,
     StepClaimed,
     Terminate,
     TimerFired,
 )
 from workflows_app.engine.transitions.outcomes import effect_unknown
-from workflows_app.engine.transitions.slice import Decision, Slice, SliceMiss, StaleOccurrence
+from workflows_app.engine.transitions.slice import Decision, Gathered, Slice, SliceMiss, StaleOccurrence
 
 __all__ = [
+    "Accept",
     "AttemptFailed",
     "AttemptLost",
     "AttemptPostponed",
     "AttemptSucceeded",
     "AttemptTimedOut",
+    "Begin",
     "Cancel",
+    "ChildEnded",
+    "Compensate",
     "Decision",
+    "EventArrived",
+    "EventReceived",
+    "Gathered",
     "Occurrence",
     "Slice",
     "SliceMiss",
+    "SlotGranted",
     "StaleOccurrence",
     "Start",
     "StepClaimed",

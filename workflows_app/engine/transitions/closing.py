@@ -8,9 +8,10 @@ from workflows_app.engine.commands import ClearTimers
 from workflows_app.engine.errors import OrchestratorError
 from workflows_app.engine.events import EventType
 from workflows_app.engine.node import Node, NodeKind
-from workflows_app.engine.states import InstanceState, StepState
-from workflows_app.engine.transitions import settling, stopping, undoing
-from workflows_app.engine.transitions.slice import Draft, error, error_of
+from workflows_app.engine.states import STEP_OPEN, InstanceState, StepState
+from workflows_app.engine.transitions import losing, queueing, settling, stopping, undoing
+from workflows_app.engine.transitions.draft import Draft, Look
+from workflows_app.engine.transitions.problems import error, error_of
 
 
 def close(draft: Draft, path: str | None) -> None:
@@ -22,18 +23,37 @@ def close(draft: Draft, path: str | None) -> None:
     node, block = draft.graph[path], draft.step(path)
     if block.state is StepState.COMPLETED and block.open_children == 0 and node.race:
         return close(draft, None)
-    if block.state is not StepState.WAITING or block.open_children:
+    if block.state is not StepState.WAITING:
         return None
+    if node.is_repeat and not block.stopping and draft.instance.ending is None:
+        return draft.look_next(Look.REPEAT, path)
+    if block.open_children:
+        return _give_up(draft, node) if node.race and not draft.stopped(node) and not block.stopping else None
     if block.stopping or draft.instance.ending is not None:
         return _close_stopped(draft, node)
     if node.race:
-        problem = error("JOIN_UNREACHABLE", f"no branch of {node.path} completed")
-        return stopping.failed(draft, node, problem)
-    return settling.complete(draft, node, output=_output(draft, node))
+        return stopping.failed(draft, node, losing.unreachable(node.children, node.branch_join.quorum or 1))
+    try:
+        output = _output(draft, node)
+    except OrchestratorError as problem:
+        return stopping.failed(draft, node, error_of(problem))
+    return settling.complete(draft, node, output=output)
+
+
+def _give_up(draft: Draft, race: Node) -> None:
+    """Stop a race in which too many branches have ended otherwise for enough of them to complete."""
+    quorum = race.branch_join.quorum or 1
+    if quorum > 1:
+        draft.need_steps(race.children)
+        able = [p for p in race.children if draft.step(p).state in (*STEP_OPEN, StepState.COMPLETED)]
+        if len(able) < quorum:
+            stopping.stop_block(draft, race, losing.unreachable(race.children, quorum))
 
 
 def _close_stopped(draft: Draft, node: Node) -> None:
     problem = draft.step(node.path).error
+    if node.kind is NodeKind.MACHINE:
+        queueing.refuse_all(draft, error("CANCELLED", "the instance ended before the event's turn came"))
     if problem is None:
         settling.settle(draft, EventType.STEP_CANCELLED, node)
     else:
@@ -44,7 +64,11 @@ def _output(draft: Draft, node: Node) -> Any:
     if node.kind is NodeKind.PARALLEL:
         draft.need_values(node.children)
         return {path: draft.values_of(path).output for path in node.children}
-    if node.kind is NodeKind.BRANCH:
+    if node.transition is not None:
+        return None
+    if node.kind is NodeKind.ITERATION and node.item_name is not None and node.foreach.collect is not None:
+        return draft.evaluate(node.value, node)
+    if node.is_part:
         return draft.values_of(node.children[-1]).output if node.children else None
     draft.need_steps(node.children)
     taken = next((paths for paths in node.lists if any(_was_taken(draft, p) for p in paths)), ())
@@ -61,7 +85,7 @@ def _end(draft: Draft) -> None:
         return
     if draft.instance.ending is None:
         try:
-            output = draft.evaluate(draft.graph.output)
+            output = draft.evaluate(draft.graph.output, None)
         except OrchestratorError as problem:
             undo = draft.graph.undoes(draft.graph.definition.on_failure)
             stopping.stop(draft, ending="failure", undo=undo, error=error_of(problem))

@@ -5,24 +5,49 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from workflows_app.engine.commands import SetTimer, TimerKind
+from workflows_app.engine.definition.machine import MACHINE
 from workflows_app.engine.errors import StateForbids
 from workflows_app.engine.events import EventType
-from workflows_app.engine.states import InstanceState, StepState
-from workflows_app.engine.transitions import closing, entering, outcomes, settling, stopping
+from workflows_app.engine.node import NodeKind
+from workflows_app.engine.states import Cause, InstanceState, StepState
+from workflows_app.engine.transitions import (
+    calling,
+    closing,
+    entering,
+    losing,
+    machines,
+    outcomes,
+    pending,
+    queueing,
+    receiving,
+    repeating,
+    settling,
+    stopping,
+    undoing,
+)
+from workflows_app.engine.transitions.draft import Draft, Look
 from workflows_app.engine.transitions.occurrences import (
+    Accept,
     AttemptFailed,
     AttemptLost,
     AttemptPostponed,
     AttemptSucceeded,
     AttemptTimedOut,
+    Begin,
     Cancel,
+    ChildEnded,
+    Compensate,
+    EventArrived,
+    EventReceived,
     Occurrence,
+    SlotGranted,
     Start,
     StepClaimed,
     Terminate,
     TimerFired,
 )
-from workflows_app.engine.transitions.slice import Decision, Draft, Look, Slice, StaleOccurrence, error
+from workflows_app.engine.transitions.problems import error
+from workflows_app.engine.transitions.slice import Decision, Slice, StaleOccurrence
 
 
 def decide(slice_: Slice, occurrence: Occurrence, *, now: datetime, actor: str = "engine") -> Decision:
@@ -38,11 +63,19 @@ def decide(slice_: Slice, occurrence: Occurrence, *, now: datetime, actor: str =
         SliceMiss: the slice lacks something; nothing has changed.
         StaleOccurrence: the attempt or timer has gone; nothing is to be changed.
         StateForbids: an operator's command that the instance's state does not allow.
+        OrchestratorError: an event that a state machine refuses, with the reason's code.
     """
     draft = Draft(slice_, now=now, actor=actor)
     match occurrence:
         case Start():
             _start(draft, occurrence)
+        case Accept():
+            pending.accept(draft, occurrence)
+        case SlotGranted():
+            pending.begin(draft)
+            _open(draft)
+        case Begin():
+            _begin(draft)
         case StepClaimed():
             outcomes.claimed(draft, occurrence)
         case AttemptSucceeded():
@@ -57,10 +90,18 @@ def decide(slice_: Slice, occurrence: Occurrence, *, now: datetime, actor: str =
             outcomes.lost(draft, occurrence)
         case TimerFired():
             _timer(draft, occurrence)
+        case EventArrived():
+            receiving.arrived(draft, occurrence)
+        case ChildEnded():
+            calling.ended(draft, occurrence)
+        case Compensate():
+            _compensate(draft, occurrence)
         case Cancel():
             _cancel(draft, occurrence)
         case Terminate():
             _terminate(draft, occurrence)
+        case EventReceived():
+            machines.received(draft, occurrence)
     _look_around(draft)
     return Decision(before=slice_, after=draft, events=tuple(draft.events), commands=tuple(draft.commands))
 
@@ -71,6 +112,14 @@ def _look_around(draft: Draft) -> None:
         look, path = draft.todo.popleft()
         if look is Look.CLOSE:
             closing.close(draft, path)
+        elif look is Look.LOSERS and path is not None:
+            losing.cancel_branches(draft, draft.graph[path])
+        elif look is Look.REPEAT and path == MACHINE and draft.graph.definition.machine is not None:
+            machines.go_on(draft, draft.graph[path])
+        elif look is Look.REPEAT and path is not None:
+            repeating.go_on(draft, draft.graph[path])
+        elif look is Look.UNDONE:
+            machines.undone(draft)
         elif path is not None:
             entering.consider(draft, draft.graph[path])
 
@@ -87,6 +136,30 @@ def _start(draft: Draft, occurrence: Start) -> None:
         version=definition.version,
     )
     draft.actor = "engine"
+    _open(draft)
+
+
+def _begin(draft: Draft) -> None:
+    """Start an instance that was created with its input; the event need not say that again."""
+    if draft.instance.state is not InstanceState.PENDING:
+        raise StaleOccurrence(f"the instance is {draft.instance.state} already")
+    draft.require_whole()
+    definition, actor = draft.graph.definition, draft.actor
+    draft.actor = draft.instance.started_by
+    draft.emit(
+        EventType.INSTANCE_STARTED,
+        variables=dict(definition.variables),
+        correlation_id=draft.instance.correlation_id,
+        workflow=definition.name,
+        version=definition.version,
+    )
+    draft.actor = actor
+    _open(draft)
+
+
+def _open(draft: Draft) -> None:
+    """Let the instance's time run and look at the steps that wait for nothing."""
+    definition = draft.graph.definition
     if definition.timeout is not None:
         due = draft.now + timedelta(seconds=definition.timeout)
         draft.command(SetTimer(step="", kind=TimerKind.INSTANCE, due_at=due))
@@ -111,8 +184,18 @@ def _timer(draft: Draft, occurrence: TimerFired) -> None:
             outcomes.send_again(draft, node)
         case TimerKind.RETRY, StepState.COMPENSATING if step.attempt is None and step.due_at is not None:
             outcomes.send_again(draft, node)
+        case TimerKind.WAIT, StepState.WAITING if node.kind is NodeKind.RECEIVE:
+            receiving.overdue(draft, node)
         case TimerKind.WAIT, StepState.WAITING:
             settling.complete(draft, node, output=None)
+        case TimerKind.REPEAT, StepState.WAITING:
+            repeating.go_on(draft, node, waited=True)
+        case TimerKind.STATE, StepState.WAITING if not step.stopping and draft.instance.ending is None:
+            machines.timed_out(draft, node)
+        case TimerKind.JOIN, StepState.PENDING if not draft.stopped(node):
+            entering.overdue(draft, node)
+        case TimerKind.DEADLINE, StepState.WAITING if node.awaits_child:
+            calling.overdue(draft, node, _overdue())
         case TimerKind.DEADLINE, StepState.WAITING if node.is_container:
             stopping.stop_block(draft, node, _overdue())
         case TimerKind.DEADLINE, StepState.SCHEDULED | StepState.RUNNING | StepState.RETRYING | StepState.WAITING:
@@ -126,13 +209,31 @@ def _overdue() -> dict[str, object]:
 
 
 def _cancel(draft: Draft, occurrence: Cancel) -> None:
+    if draft.instance.state is InstanceState.PENDING:
+        return _end_unbegun(draft, EventType.INSTANCE_CANCELLED, Cause.CANCELLED, "CANCELLED", occurrence)
     _require_running(draft)
     draft.actor = occurrence.actor
     undo = occurrence.compensate
     if undo is None:
         undo = draft.graph.undoes(draft.graph.definition.on_cancel)
     problem = error("CANCELLED", occurrence.reason or "cancelled on request")
-    stopping.stop(draft, ending="cancelled", undo=undo, error=problem, reason=occurrence.reason)
+    return stopping.stop(draft, ending="cancelled", undo=undo, error=problem, reason=occurrence.reason)
+
+
+def _end_unbegun(draft: Draft, kind: EventType, cause: Cause, code: str, occurrence: Cancel | Terminate) -> None:
+    """End an instance of which nothing has begun: nothing has to be awaited or undone."""
+    draft.actor = occurrence.actor
+    asked = "cancelled on request" if isinstance(occurrence, Cancel) else "terminated by an operator"
+    problem = error(code, occurrence.reason or asked)
+    draft.emit(kind, cause=cause, reason=occurrence.reason, error=problem)
+
+
+def _compensate(draft: Draft, occurrence: Compensate) -> None:
+    if draft.instance.state is not InstanceState.COMPLETED:
+        raise StateForbids(f"the instance is {draft.instance.state}; only a completed one can be undone as a whole")
+    draft.actor = occurrence.actor
+    problem = error("UNDONE", occurrence.reason or "undone with the instance that called it")
+    undoing.undo_completed(draft, cause=occurrence.cause, error=problem)
 
 
 def _require_running(draft: Draft) -> None:
@@ -143,15 +244,19 @@ def _require_running(draft: Draft) -> None:
 
 
 def _terminate(draft: Draft, occurrence: Terminate) -> None:
+    if draft.instance.state is InstanceState.PENDING:
+        return _end_unbegun(draft, EventType.INSTANCE_TERMINATED, Cause.OPERATOR, "TERMINATED", occurrence)
     if draft.instance.state not in (InstanceState.RUNNING, InstanceState.COMPENSATING):
         raise StateForbids(f"the instance is {draft.instance.state}; it has ended already")
     draft.require_whole()
     draft.actor = occurrence.actor
     stopping.end_at_once(draft, error("TERMINATED", occurrence.reason or "terminated by an operator"))
     draft.todo.clear()
+    queueing.refuse_all(draft, error("TERMINATED", "the instance ended before the event's turn came"))
     draft.emit(
         EventType.INSTANCE_TERMINATED,
         cause="operator",
         reason=occurrence.reason,
         error=error("TERMINATED", occurrence.reason or "terminated by an operator"),
     )
+    return None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workflows_app.engine.commands import TimerKind
+from workflows_app.engine.states import Cause, InstanceState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +17,27 @@ class Start:
     input: Any
     correlation_id: str
     actor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accept:
+    """A new instance with a valid input has to wait for one of the ``limit`` slots of its concurrency key."""
+
+    input: Any
+    correlation_id: str
+    actor: str
+    key: str
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotGranted:
+    """A pending instance got a slot of its concurrency key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begin:
+    """An instance that another one's step called begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +109,51 @@ class TimerFired:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EventArrived:
+    """A published event, or a signal, that a waiting step asked for.
+
+    Args:
+        step: the path of the step.
+        event: ``{id, type, correlate, data, at, source}``; ``correlate`` is null in a signal.
+    """
+
+    step: str
+    event: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildEnded:
+    """The instance that a step called came to an end, the first time or by its undo.
+
+    Args:
+        step: path of the call.
+        child: the instance's id.
+        state: how it ended.
+        cause: why, if it did not complete.
+        output: what it completed with.
+        error: what it failed with.
+    """
+
+    step: str
+    child: str
+    state: InstanceState
+    cause: Cause | None = None
+    output: Any = None
+    error: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compensate:
+    """The instance that called this one undoes what it did: what completed here is compensated."""
+
+    actor: str
+    cause: Cause
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cancel:
-    """An operator cancels; ``compensate`` overrides the definition's ``on_cancel`` where it is not ``None``."""
+    """An operator, or the caller's end, cancels; ``compensate`` overrides ``on_cancel`` where it is not ``None``."""
 
     actor: str
     reason: str = ""
@@ -97,14 +162,31 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terminate:
-    """An operator ends the instance at once, without waiting and without undo."""
+    """An operator, or the caller's end, ends the instance at once, without waiting and without undo."""
 
     actor: str
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventReceived:
+    """Somebody sends an event to a state machine.
+
+    ``data`` is JSON; ``expected`` is the number of events of the instance's history that the sender knows, if it is to
+    be held against what there is.
+    """
+
+    event: str
+    actor: str
+    data: Any = None
+    expected: int | None = None
+
+
 Occurrence = (
     Start
+    | Accept
+    | SlotGranted
+    | Begin
     | StepClaimed
     | AttemptSucceeded
     | AttemptFailed
@@ -112,6 +194,10 @@ Occurrence = (
     | AttemptTimedOut
     | AttemptLost
     | TimerFired
+    | EventArrived
+    | ChildEnded
+    | Compensate
     | Cancel
     | Terminate
+    | EventReceived
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from workflows_app.engine import retry
+from workflows_app.engine import retry, values
 from workflows_app.engine.commands import Dispatch, SetTimer, TimerKind
 from workflows_app.engine.definition.model import Retry
 from workflows_app.engine.errors import OrchestratorError
@@ -15,7 +15,8 @@ from workflows_app.engine.expressions import Expression
 from workflows_app.engine.node import Node
 from workflows_app.engine.snapshot import StepSnapshot
 from workflows_app.engine.states import AttemptState, Role
-from workflows_app.engine.transitions import settling, stopping, undoing
+from workflows_app.engine.transitions import reusing, settling, stopping, undoing
+from workflows_app.engine.transitions.draft import Draft
 from workflows_app.engine.transitions.occurrences import (
     AttemptFailed,
     AttemptLost,
@@ -24,7 +25,8 @@ from workflows_app.engine.transitions.occurrences import (
     AttemptTimedOut,
     StepClaimed,
 )
-from workflows_app.engine.transitions.slice import Draft, StaleOccurrence, error
+from workflows_app.engine.transitions.problems import error, error_of
+from workflows_app.engine.transitions.slice import StaleOccurrence
 
 
 def running(draft: Draft, path: str, number: int) -> tuple[Node, StepSnapshot]:
@@ -50,13 +52,36 @@ def succeeded(draft: Draft, occurrence: AttemptSucceeded) -> None:
     if step.role is Role.COMPENSATION:
         undoing.succeeded(draft, node, occurrence.output)
     else:
-        settling.complete(draft, node, output=occurrence.output, attempt_state=AttemptState.SUCCEEDED)
+        kept: dict[str, Any] = {"error": dict(step.error)} if step.role is Role.FALLBACK and step.error else {}
+        try:
+            kept |= _assigned(draft, node, occurrence.output)
+        except OrchestratorError as refused:
+            # The work was done; only the variable cannot take its result.
+            facts = {"attempt_state": AttemptState.FAILED, "effect_unknown": True}
+            return stopping.failed(draft, node, error_of(refused), **facts)
+        if step.role is Role.ACTION:
+            reusing.remember(draft, node)
+        settling.complete(draft, node, output=occurrence.output, attempt_state=AttemptState.SUCCEEDED, **kept)
+
+
+def _assigned(draft: Draft, node: Node, output: Any) -> dict[str, Any]:
+    """Return what a state machine's action adds to the variables.
+
+    Raises:
+        OrchestratorError: all variables together are too large.
+    """
+    if node.step.result is None:
+        return {}
+    assigned = {node.step.result: output}
+    together = {**draft.instance.variables, **assigned}
+    values.encode(together, limit_bytes=draft.before.limit_bytes, what="the instance's variables")
+    return {"variables": assigned}
 
 
 def failed(draft: Draft, occurrence: AttemptFailed) -> None:
     node, step = running(draft, occurrence.step, occurrence.number)
     unknown = effect_unknown(occurrence.error)
-    if occurrence.told and step.role is Role.ACTION and draft.stopped(node):
+    if occurrence.told and step.role is not Role.COMPENSATION and draft.stopped(node):
         problem = dict(occurrence.error)
         stopping.cancel(draft, node, attempt_state=AttemptState.CANCELLED, error=problem, effect_unknown=unknown)
         return
@@ -67,7 +92,7 @@ def postponed(draft: Draft, occurrence: AttemptPostponed) -> None:
     """Let the step wait for another worker; nothing was done, so nothing counts."""
     node, step = running(draft, occurrence.step, occurrence.number)
     problem = dict(occurrence.error)
-    if step.role is Role.ACTION and draft.stopped(node):
+    if step.role is not Role.COMPENSATION and draft.stopped(node):
         stopping.cancel(draft, node, attempt_state=AttemptState.CANCELLED, error=problem)
         return
     due = draft.now + timedelta(seconds=occurrence.seconds)
@@ -100,7 +125,7 @@ def lost(draft: Draft, occurrence: AttemptLost) -> None:
     quarantined = losses >= occurrence.max_losses
     if quarantined:
         problem = error("QUARANTINED", f"the attempt was lost with its worker {losses} times in a row", losses=losses)
-    if step.role is Role.ACTION and (quarantined or draft.stopped(node)):
+    if step.role is not Role.COMPENSATION and (quarantined or draft.stopped(node)):
         stopping.failed(draft, node, problem, attempt_state=AttemptState.LOST, effect_unknown=True)
     elif quarantined:
         undoing.failed(draft, node, problem, attempt_state=AttemptState.LOST)
@@ -115,7 +140,7 @@ def send_again(draft: Draft, node: Node) -> None:
     """Dispatch a step's next attempt with the input that it has."""
     step = draft.step(node.path)
     generation = step.generation + 1
-    if step.role is Role.ACTION:
+    if step.role is not Role.COMPENSATION:
         command = Dispatch(step=node.path, generation=generation, queue=node.queue, timeout=node.timeout)
     else:
         command = undoing.dispatch(node, generation)
@@ -128,7 +153,7 @@ def _again_or_fail(
 ) -> None:
     step = draft.step(node.path)
     undo = step.role is Role.COMPENSATION
-    policy = node.undo_retry if undo else node.retry
+    policy = {Role.ACTION: node.retry, Role.FALLBACK: None, Role.COMPENSATION: node.undo_retry}[step.role]
     facts: dict[str, Any] = {"attempt_state": ended}
     if unknown and not undo:
         facts["effect_unknown"] = True
@@ -156,7 +181,7 @@ def _grants(
     if condition is None:
         return True
     try:
-        return draft.evaluate(condition, {"error": dict(problem)}) is True
+        return draft.evaluate(condition, node, {"error": dict(problem)}) is True
     except OrchestratorError as broken:
         facts["retry_when"] = {"code": broken.code, "message": broken.message}
         return False

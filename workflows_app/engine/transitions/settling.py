@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from workflows_app.engine.commands import ClearTimers
+from workflows_app.engine.commands import ClearTimers, Unsubscribe
+from workflows_app.engine.definition.model import Rest
 from workflows_app.engine.events import EventType
-from workflows_app.engine.node import Node
+from workflows_app.engine.node import Node, NodeKind
 from workflows_app.engine.states import StepState
-from workflows_app.engine.transitions.slice import Draft, Look
+from workflows_app.engine.transitions.draft import Draft, Look
 
 
 def settle(draft: Draft, kind: EventType, node: Node, **data: Any) -> None:
     """Record the event that settles the node and look at everything that waited for it."""
     _touch_waiters(draft, node)
-    timed = draft.step(node.path).state in (StepState.WAITING, StepState.RETRYING) or node.step.deadline is not None
+    step = draft.step(node.path)
+    timed = step.due_at is not None or step.state is StepState.WAITING or node.step.deadline is not None
     draft.emit(kind, node.path, **data)
     if timed:
         draft.command(ClearTimers(step=node.path))
+    if node.kind is NodeKind.RECEIVE and step.state is StepState.WAITING:
+        draft.command(Unsubscribe(step=node.path))
     follow(draft, node)
 
 
@@ -35,13 +39,28 @@ def follow(draft: Draft, node: Node) -> None:
 
 
 def complete(draft: Draft, node: Node, **data: Any) -> None:
-    """Settle the node as completed; a branch that wins a race decides its block."""
+    """Settle the node as completed; with the last branch that a race needs its block is decided."""
     settle(draft, EventType.STEP_COMPLETED, node, **data)
-    if node.racer and node.parent:
+    if node.racer and node.kind is NodeKind.BRANCH and node.parent:
         block = draft.step(node.parent)
         if block.state is StepState.WAITING and not block.stopping:
-            outputs = dict.fromkeys(draft.graph[node.parent].children)
-            complete(draft, draft.graph[node.parent], output={**outputs, node.path: data.get("output")})
+            _decide(draft, draft.graph[node.parent])
+
+
+def _decide(draft: Draft, race: Node) -> None:
+    draft.need_steps(race.children)
+    won = [path for path in race.children if draft.step(path).state is StepState.COMPLETED]
+    if len(won) == race.branch_join.quorum:
+        draft.need_values(won)
+        outputs = {path: draft.values_of(path).output for path in won}
+        decided(draft, race, output={**dict.fromkeys(race.children), **outputs})
+
+
+def decided(draft: Draft, race: Node, **data: Any) -> None:
+    """Settle a race that enough of its parts completed; the others may have to stop."""
+    complete(draft, race, **data)
+    if race.branch_join.rest is Rest.CANCEL:
+        draft.look_next(Look.LOSERS, race.path)
 
 
 def skip(draft: Draft, node: Node, reason: str, *, follow: bool = True) -> None:

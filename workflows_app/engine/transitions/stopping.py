@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from workflows_app.engine.commands import ClearTimers, TellToStop, Withdraw
+from workflows_app.engine.commands import ClearTimers, Dispatch, TellToStop, Withdraw
 from workflows_app.engine.definition.model import OnError
 from workflows_app.engine.errors import OrchestratorError
 from workflows_app.engine.events import EventType
-from workflows_app.engine.node import Node
-from workflows_app.engine.states import STEP_OPEN, AttemptState, StepState
-from workflows_app.engine.transitions import settling
-from workflows_app.engine.transitions.slice import Draft, Look, error_of
+from workflows_app.engine.node import Node, NodeKind
+from workflows_app.engine.states import STEP_OPEN, AttemptState, Role, StepState
+from workflows_app.engine.transitions import settling, telling
+from workflows_app.engine.transitions.draft import Draft, Look
+from workflows_app.engine.transitions.problems import error_of
 
 TIMEOUT_CODES = frozenset({"TIMEOUT", "DEADLINE_EXCEEDED"})
 
@@ -25,11 +26,18 @@ def failed(draft: Draft, node: Node, problem: Mapping[str, Any], **data: Any) ->
         data: further facts for the event, such as how the attempt ended.
     """
     policy = node.on_error
-    if draft.stopped(node):
+    if draft.stopped(node) or draft.step(node.path).role is Role.FALLBACK:
         policy = OnError.FAIL
+    if policy is OnError.FALLBACK:
+        try:
+            _fall_back(draft, node, problem, **data)
+        except OrchestratorError as broken:
+            problem, policy = error_of(broken), OnError.FAIL
+        else:
+            return
     if policy is OnError.OUTPUT:
         try:
-            output = draft.evaluate(node.error_output, {"error": dict(problem)})
+            output = draft.evaluate(node.error_output, node, {"error": dict(problem)})
         except OrchestratorError as broken:
             problem, policy = error_of(broken), OnError.FAIL
         else:
@@ -37,10 +45,64 @@ def failed(draft: Draft, node: Node, problem: Mapping[str, Any], **data: Any) ->
             return
     timed_out = problem["code"] in TIMEOUT_CODES
     kind = EventType.STEP_TIMED_OUT if timed_out else EventType.STEP_FAILED
-    tolerated = policy is OnError.CONTINUE or node.racer
+    tolerated = policy in (OnError.CONTINUE, OnError.GOTO) or node.racer or _lost(draft, node) or _forgiven(draft, node)
     settling.settle(draft, kind, node, error=dict(problem), tolerated=tolerated, **data)
+    if policy is OnError.GOTO:
+        _skip_to(draft, node, draft.graph.named(node.step.goto or "", node.path))
     if not tolerated:
         _fail_scope(draft, node, problem)
+
+
+def _fall_back(draft: Draft, node: Node, problem: Mapping[str, Any], **data: Any) -> None:
+    """Let the fallback's activity stand in for the step's own: one attempt, within the step's deadline."""
+    step = draft.step(node.path)
+    parameters = draft.evaluate(node.fallback_parameters, node, {"error": dict(problem)})
+    generation = step.generation + 1
+    if step.state is StepState.RETRYING:
+        draft.command(ClearTimers(step=node.path))
+    facts = {"generation": generation, "queue": node.queue, "input": parameters, "error": dict(problem), **data}
+    draft.emit(EventType.STEP_FALLING_BACK, node.path, **facts)
+    draft.command(Dispatch(step=node.path, generation=generation, queue=node.queue, timeout=node.timeout))
+
+
+def _lost(draft: Draft, node: Node) -> bool:
+    """Whether a node is being cancelled because nothing waits for it any more: how it ends harms nobody."""
+    step = draft.step(node.path)
+    return step.stopping and (step.error is None or not (node.is_container or node.awaits_child))
+
+
+def _forgiven(draft: Draft, node: Node) -> bool:
+    """Whether all that wait for the node forgive so many failures: its successors, or the block of a branch."""
+    if draft.stopped(node):
+        return False
+    if node.kind is NodeKind.ITERATION and node.parent:
+        return draft.step(node.parent).failures < node.branch_join.tolerate
+    if node.kind is NodeKind.BRANCH and node.parent:
+        return _forgives(draft, node, node.branch_join.tolerate, draft.graph[node.parent].children)
+    waiting = [draft.graph[path] for path in node.successors]
+    return bool(waiting) and all(_forgives(draft, node, each.join.tolerate, each.needs) for each in waiting)
+
+
+def _forgives(draft: Draft, node: Node, tolerate: int, among: tuple[str, ...]) -> bool:
+    if not tolerate:
+        return False
+    draft.need_steps(among)
+    others = (draft.step(path).state for path in among if path != node.path)
+    return sum(state in (StepState.FAILED, StepState.TIMED_OUT) for state in others) < tolerate
+
+
+def _skip_to(draft: Draft, node: Node, target: str) -> None:
+    """Skip what is written between a failed step and the one that it goes to, as far as it waits for the step."""
+    siblings = draft.graph.siblings(node.path)
+    between = siblings[siblings.index(node.path) + 1 : siblings.index(target)]
+    draft.need_steps(between)
+    after = {node.path}
+    for path in between:
+        inner = draft.graph[path]
+        if not after.isdisjoint(inner.needs):
+            after.add(path)
+            if draft.step(path).state is StepState.PENDING:
+                settling.skip(draft, inner, "goto")
 
 
 def _fail_scope(draft: Draft, node: Node, problem: Mapping[str, Any]) -> None:
@@ -50,6 +112,8 @@ def _fail_scope(draft: Draft, node: Node, problem: Mapping[str, Any]) -> None:
     outermost: Node | None = None
     news = False
     for container in draft.graph.ancestors(node.path):
+        if _lost(draft, container):
+            return
         outermost = container
         step = draft.step(container.path)
         if step.state is StepState.WAITING and not step.stopping:
@@ -62,11 +126,11 @@ def _fail_scope(draft: Draft, node: Node, problem: Mapping[str, Any]) -> None:
         stop(draft, ending="failure", undo=undo, error=dict(problem))
         return
     if news:
-        _drain(draft, outermost)
+        drain(draft, outermost)
 
 
 def _catches(container: Node) -> bool:
-    return container.racer or container.on_error is not OnError.FAIL
+    return container.contained or container.on_error is not OnError.FAIL
 
 
 def stop(draft: Draft, *, ending: str, undo: bool, **data: Any) -> None:
@@ -79,32 +143,35 @@ def stop(draft: Draft, *, ending: str, undo: bool, **data: Any) -> None:
     """
     draft.emit(EventType.INSTANCE_STOPPING, ending=ending, undo=undo, **data)
     draft.command(ClearTimers(step=""))
-    _drain(draft, None)
+    drain(draft, None)
 
 
 def stop_block(draft: Draft, node: Node, problem: Mapping[str, Any]) -> None:
     """Stop one open block, which then fails with ``problem``."""
     draft.emit(EventType.STEP_STOPPING, node.path, error=dict(problem))
-    _drain(draft, node)
+    drain(draft, node)
 
 
-def _drain(draft: Draft, scope: Node | None) -> None:
+def drain(draft: Draft, scope: Node | None) -> None:
     """Cancel what has not been claimed inside ``scope`` and tell what runs to stop."""
-    inside = list(draft.graph.descendants(scope.path if scope else None))
     if scope is None:
         draft.require_whole()
-    else:
-        draft.need_steps(node.path for node in inside)
+    inside = list(draft.inside(scope.path if scope else None))
+    draft.need_steps(node.path for node in inside)
     for node in inside:
         step = draft.step(node.path)
         if step.state not in STEP_OPEN:
             continue
         if step.state is StepState.RUNNING:
             draft.command(TellToStop(step=node.path))
+        elif step.state is StepState.WAITING and node.kind is NodeKind.MOVE:
+            continue  # an undo in progress is awaited; the move ends with it
         elif step.state is StepState.WAITING and node.is_container:
             if not step.stopping:
                 draft.emit(EventType.STEP_STOPPING, node.path)
             draft.look_later(Look.CLOSE, node.path)
+        elif telling.is_waited_for(node, step):
+            telling.stop(draft, node)
         else:
             cancel(draft, node)
     draft.look_later(Look.CLOSE, scope.path if scope else None)
@@ -133,14 +200,19 @@ def end_overdue(draft: Draft, node: Node, problem: Mapping[str, Any]) -> None:
 
 def end_at_once(draft: Draft, problem: Mapping[str, Any]) -> None:
     """Cancel every open step and fence off every attempt; an undo in progress is left undone, and says so."""
-    for node in draft.graph.descendants(None):
+    for path in draft.instance.undo_order[draft.instance.undo_next :][:1]:
+        node, step = draft.graph[path], draft.step(path)
+        if telling.is_waited_for(node, step):
+            telling.terminate(draft, node)
+        ended = {} if step.attempt is None else {"attempt_state": AttemptState.CANCELLED}
+        draft.command(Withdraw(step=path))
+        draft.command(ClearTimers(step=path))
+        draft.emit(EventType.STEP_COMPENSATION_FAILED, path, error=dict(problem), **ended)
+    for node in draft.inside(None):
         step = draft.step(node.path)
-        if step.state is StepState.COMPENSATING:
-            ended = {} if step.attempt is None else {"attempt_state": AttemptState.CANCELLED}
-            draft.command(Withdraw(step=node.path))
-            draft.command(ClearTimers(step=node.path))
-            draft.emit(EventType.STEP_COMPENSATION_FAILED, node.path, error=dict(problem), **ended)
-        elif step.state is StepState.RUNNING:
+        if telling.is_waited_for(node, step):
+            telling.terminate(draft, node)
+        if step.state is StepState.RUNNING:
             cancel(draft, node, attempt_state=AttemptState.CANCELLED, effect_unknown=True)
         elif step.state in STEP_OPEN:
             cancel(draft, node)

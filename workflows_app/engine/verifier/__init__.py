@@ -3,12 +3,17 @@
 ``verify`` runs every rule and lists every problem: errors stop the publication, warnings do not. What a rule needs to
 know about places and order comes from ``outline`` (where each step stands) and ``order`` (what is upstream of what).
 
-Codes of errors: ``UNKNOWN_NEED``, ``CYCLIC_DEPENDENCY`` (order); ``EXPRESSION_ERROR``, ``EXPRESSION_LIMIT``,
-``UNKNOWN_NAME``, ``UNKNOWN_STEP``, ``UNKNOWN_VARIABLE``, ``NOT_UPSTREAM``, ``INVALID_INPUT_SOURCE``, ``NOT_AVAILABLE``
-(data); ``UNKNOWN_TASK_TYPE``, ``MISSING_REQUIRED_INPUT``, ``UNKNOWN_PARAMETER``, ``INVALID_PARAMETER`` (activities);
-``ELSE_NOT_LAST`` (branches); the codes of ``schemas.check_schema`` (``input``).
+Codes of errors: ``UNKNOWN_NEED``, ``CYCLIC_DEPENDENCY``, ``GOTO_TARGET`` (order); ``EXPRESSION_ERROR``,
+``EXPRESSION_LIMIT``, ``UNKNOWN_NAME``, ``UNKNOWN_STEP``, ``UNKNOWN_VARIABLE``, ``NOT_UPSTREAM``,
+``INVALID_INPUT_SOURCE``, ``NOT_AVAILABLE`` (data); ``UNKNOWN_TASK_TYPE``, ``MISSING_REQUIRED_INPUT``,
+``UNKNOWN_PARAMETER``, ``INVALID_PARAMETER`` (activities); ``UNKNOWN_WORKFLOW``, ``MISSING_REQUIRED_INPUT``,
+``INPUT_INVALID`` (calls); ``ELSE_NOT_LAST``, ``REST_UNUSED``, ``TOLERATE_UNUSED``, ``JOIN_UNREACHABLE``,
+``RESERVED_NAME``, ``LOOP_LIMIT`` (branches); ``CACHE_WITH_COMPENSATE`` (caches); ``INVALID_KEY`` (keys);
+``ARTIFACT_BY_HAND`` (artifacts); the codes of ``schemas.check_schema`` (``input``).
 Codes of warnings: ``BRANCH_NO_DEFAULT``, ``JOIN_ANY_SINGLE``, ``UNREACHABLE``, ``UNDECLARED_VARIABLE``,
-``UNDECLARED_INPUT``.
+``UNDECLARED_INPUT``, ``DEPRECATED_WORKFLOW``, ``SLOT_DEADLOCK``.
+Of state machines: the errors ``UNKNOWN_STATE``, ``TERMINAL_STATE``, ``AMBIGUOUS_TRANSITION``; the warnings
+``DEAD_END``, ``NOTHING_TO_UNDO``.
 """
 
 from __future__ import annotations
@@ -17,12 +22,24 @@ from collections.abc import Mapping
 from itertools import islice
 
 from workflows_app.engine import schemas
+from workflows_app.engine.callee import Callee
 from workflows_app.engine.definition.model import Definition
 from workflows_app.engine.errors import Problem
 from workflows_app.engine.verifier import activities as activity_rules
-from workflows_app.engine.verifier import branches, data, order
+from workflows_app.engine.verifier import (
+    artifacts,
+    branches,
+    caches,
+    calls,
+    data,
+    keys,
+    machines,
+    order,
+    tables,
+)
 from workflows_app.engine.verifier.activity_info import ActivityInfo
 from workflows_app.engine.verifier.outline import Outline
+from workflows_app.engine.verifier.tables import TableOf
 
 MOST_PER_RULE = 200
 """How many problems each group of rules lists."""
@@ -30,13 +47,23 @@ MOST_PER_RULE = 200
 __all__ = ["ActivityInfo", "verify"]
 
 
-def verify(definition: Definition, *, activities: Mapping[str, ActivityInfo] | None) -> list[Problem]:
+def verify(
+    definition: Definition,
+    *,
+    activities: Mapping[str, ActivityInfo] | None,
+    workflows: Mapping[str, Callee | str] | None = None,
+    table_of: TableOf | None = None,
+) -> list[Problem]:
     """List every problem that the rules find in a parsed definition.
 
     Args:
         definition: what ``definition.parse`` returned.
         activities: what is registered, by ``name`` and by ``name@version``; ``None`` leaves out the rules about
             activities (nothing is known about them here).
+        workflows: what it calls, by ``callee.key``, or why there is no such version; ``None`` leaves out the rules
+            about calls.
+        table_of: gives the published decision tables; ``None`` leaves out the rules about them. It is asked only where
+            a step asks a table.
 
     Returns:
         problems with their places, errors and warnings; no error means that the definition may be published.
@@ -49,5 +76,13 @@ def verify(definition: Definition, *, activities: Mapping[str, ActivityInfo] | N
     problems += islice(data.problems(outline), MOST_PER_RULE)
     if activities is not None:
         problems += islice(activity_rules.problems(outline, activities), MOST_PER_RULE)
+    if workflows is not None:
+        problems += islice(calls.problems(outline, workflows), MOST_PER_RULE)
+    problems += islice(artifacts.problems(definition), MOST_PER_RULE)
+    if table_of is not None:
+        problems += islice(tables.problems(outline, table_of), MOST_PER_RULE)
     problems += islice(branches.problems(outline), MOST_PER_RULE)
+    problems += islice(caches.problems(outline), MOST_PER_RULE)
+    problems += islice(keys.problems(outline), MOST_PER_RULE)
+    problems += islice(machines.problems(definition), MOST_PER_RULE)
     return problems

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from itertools import chain
 from typing import Any
 
-from workflows_app.engine import expressions, schemas
+from workflows_app.engine import schemas
 from workflows_app.engine.definition.model import ActivityBody
-from workflows_app.engine.errors import ExpressionError, OrchestratorError, Problem
+from workflows_app.engine.errors import OrchestratorError, Problem
 from workflows_app.engine.values import join_path
 from workflows_app.engine.verifier.activity_info import ActivityInfo
+from workflows_app.engine.verifier.constants import known
+from workflows_app.engine.verifier.machine_places import actions
 from workflows_app.engine.verifier.outline import Keys, Outline
 
 _CODES = {"required": "MISSING_REQUIRED_INPUT", "additionalProperties": "UNKNOWN_PARAMETER"}
 
 
 def problems(outline: Outline, registered: Mapping[str, ActivityInfo]) -> Iterator[Problem]:
-    """Yield ``UNKNOWN_TASK_TYPE`` and the problems of parameters, of steps and of their undo."""
-    for placed in outline.steps.values():
-        body, undo = placed.step.body, placed.step.compensate
+    """Yield ``UNKNOWN_TASK_TYPE`` and the problems of parameters: of steps, their fallbacks and their undo."""
+    written = ((placed.keys, placed.step) for placed in outline.steps.values())
+    for keys, step in chain(written, actions(outline.definition)):
+        body, undo, instead = step.body, step.compensate, step.fallback
         if isinstance(body, ActivityBody):
-            yield from _check(placed.keys, body.activity, body.parameters, registered)
+            yield from _check(keys, body.activity, body.parameters, registered)
         if undo is not None:
-            yield from _check((*placed.keys, "compensate"), undo.activity, undo.parameters, registered)
+            yield from _check((*keys, "compensate"), undo.activity, undo.parameters, registered)
+        if instead is not None:
+            yield from _check((*keys, "on_error", "fallback"), instead.activity, instead.parameters, registered)
 
 
 def _check(
@@ -37,7 +43,7 @@ def _check(
     elif info.parameters is not None:
         where = join_path("", *keys, "with")
         try:
-            for failure in schemas.explain(_known(dict(parameters)), info.parameters, partial=True):
+            for failure in schemas.explain(known(dict(parameters)), info.parameters, partial=True):
                 code = _CODES.get(failure.keyword, "INVALID_PARAMETER")
                 yield Problem(code=code, path=join_path(where, *failure.keys), message=failure.message)
         except OrchestratorError as error:
@@ -51,18 +57,3 @@ def _unknown(name: str, registered: Mapping[str, ActivityInfo]) -> str:
         return f"the activity `{plain}` is registered, but not its version {version}; there is {', '.join(versions)}"
     close = get_close_matches(plain, [known for known in registered if "@" not in known][:200], n=1)
     return f"no activity `{name}` is registered{f'; did you mean `{close[0]}`?' if close else ''}"
-
-
-def _known(value: Any) -> Any:
-    """Return the value with ``ANYTHING`` wherever only runtime knows."""
-    if isinstance(value, Mapping):
-        return {key: _known(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_known(part) for part in value]
-    if not isinstance(value, str) or "${" not in value:
-        return value
-    try:
-        compiled = expressions.compile_value(value)
-        return compiled.evaluate({}) if compiled.is_constant else schemas.ANYTHING
-    except ExpressionError:
-        return schemas.ANYTHING

@@ -6,36 +6,75 @@ import re
 from collections.abc import Iterator
 
 from workflows_app.engine.definition.model import (
+    MOST_ITEMS,
+    MOST_ITERATIONS,
     ChoiceBody,
+    ForeachBody,
     Join,
     Kind,
+    LoopBody,
     OnError,
     ParallelBody,
+    Rest,
     Step,
 )
+from workflows_app.engine.definition.places import IN_UNDO, WITH_ERROR
 from workflows_app.engine.errors import Problem
 from workflows_app.engine.verifier.outline import Outline, Placed, StepList
 
+RESERVED = IN_UNDO | WITH_ERROR | {"event", "index", "iteration", "secret"}
+"""Names that an item cannot have."""
 _COMPARISON = re.compile(r"([^<>=!&|?]+?)\s*(==|!=|<=|>=|<|>)\s*([^<>=!&|?]+)\Z")
 _NEGATION = re.compile(r"!\s*(?:\(([^()]*)\)|([\w.\[\]]+))\Z")
 _OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 
 
 def problems(outline: Outline) -> Iterator[Problem]:
-    """Yield ``ELSE_NOT_LAST``, and the warnings ``BRANCH_NO_DEFAULT``, ``JOIN_ANY_SINGLE`` and ``UNREACHABLE``."""
+    """Yield what is wrong with choices and joins.
+
+    Errors: ``ELSE_NOT_LAST``, ``REST_UNUSED``, ``TOLERATE_UNUSED``, ``JOIN_UNREACHABLE``, ``RESERVED_NAME``,
+    ``LOOP_LIMIT``; warnings: ``BRANCH_NO_DEFAULT``, ``JOIN_ANY_SINGLE``, ``UNREACHABLE``.
+    """
     for placed in outline.steps.values():
         body = placed.step.body
         if isinstance(body, ChoiceBody):
             yield from _choice(placed, body)
-        if placed.step.join is Join.ANY and len(placed.inside.needs[placed.step.id]) < 2:
-            message = "`any` of fewer than two dependencies is no choice; name them in `needs`"
-            yield _warning("JOIN_ANY_SINGLE", placed.path("join"), message)
-        if isinstance(body, ParallelBody) and body.join is Join.ANY and len(body.branches) < 2:
-            message = "`any` of fewer than two branches is no choice"
-            yield _warning("JOIN_ANY_SINGLE", placed.path("parallel", "join"), message)
+        if isinstance(body, ForeachBody) and body.name in RESERVED:
+            message = f"`{body.name}` means something else in expressions; call the item differently"
+            yield Problem(code="RESERVED_NAME", path=placed.path("foreach", "as"), message=message)
+        if isinstance(body, LoopBody) and isinstance(body.times, int) and body.times > _most(body):
+            message = f"{body.times:,} iterations are more than the {_most(body):,} that are allowed"
+            yield Problem(code="LOOP_LIMIT", path=placed.path("loop", "times"), message=message)
+        needs = placed.inside.needs[placed.step.id]
+        yield from _join(placed, (), placed.step.join, len(needs), "dependencies", "; name them in `needs`")
+        if isinstance(body, ParallelBody):
+            yield from _join(placed, ("parallel",), body.join, len(body.branches), "branches", "")
+        if isinstance(body, ForeachBody):
+            yield from _join(placed, ("foreach",), body.join, MOST_ITEMS, "items", "")
     ending = _Ending()
     for inside in outline.lists:
         yield from _unreachable(outline, inside, ending)
+
+
+def _most(body: LoopBody) -> int:
+    return min(body.max_iterations or MOST_ITERATIONS, MOST_ITERATIONS)
+
+
+def _join(placed: Placed, keys: tuple[str, ...], join: Join, among: int, what: str, hint: str) -> Iterator[Problem]:
+    if join.quorum is None:
+        if join.rest is not Rest.LET_FINISH and join.deadline is None:
+            message = f"`rest` has no effect where all {what} are waited for; say `join: any` or `at_least`"
+            yield Problem(code="REST_UNUSED", path=placed.path(*keys, "rest"), message=message)
+        return
+    if join.tolerate:
+        message = "`tolerate` has no effect beside `any` or `at_least`, which forgive what they can"
+        yield Problem(code="TOLERATE_UNUSED", path=placed.path(*keys, "tolerate"), message=message)
+    if join.quorum > max(among, 1):
+        message = f"at least {join.quorum} of {among} {what} can never complete"
+        yield Problem(code="JOIN_UNREACHABLE", path=placed.path(*keys, "join"), message=message)
+    elif among < 2:
+        message = f"`any` of fewer than two {what} is no choice{hint}"
+        yield _warning("JOIN_ANY_SINGLE", placed.path(*keys, "join"), message)
 
 
 def _choice(placed: Placed, body: ChoiceBody) -> Iterator[Problem]:
@@ -79,7 +118,7 @@ def _unreachable(outline: Outline, inside: StepList, ending: _Ending) -> Iterato
     for name in inside.steps:
         needs = inside.needs[name]
         ends = [need for need in needs if ending.certain(inside.steps[need])]
-        certain = ends if inside.steps[name].join is Join.ALL else ends if len(ends) == len(needs) else []
+        certain = ends if inside.steps[name].join.quorum is None or len(ends) == len(needs) else []
         if certain:
             message = f"never runs: the instance has ended with `{certain[0]}`"
             yield _warning("UNREACHABLE", outline.steps[name].path(), message)
@@ -102,7 +141,7 @@ class _Ending:
         match step.body:
             case ChoiceBody(cases=cases):
                 return cases[-1].when is None and all(self._list(case.steps) for case in cases)
-            case ParallelBody(branches=named, join=Join.ALL):
+            case ParallelBody(branches=named, join=Join(quorum=None, tolerate=0)):
                 return any(self._list(steps) for steps in named.values())
             case _:
                 return step.kind in (Kind.RETURN, Kind.FAIL)

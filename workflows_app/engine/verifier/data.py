@@ -4,28 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from itertools import chain
 from typing import Any
 
 from workflows_app.engine import expressions
 from workflows_app.engine.definition.model import SetBody
+from workflows_app.engine.definition.places import Place, places
 from workflows_app.engine.errors import ExpressionError, Problem
 from workflows_app.engine.expressions import Reference
 from workflows_app.engine.values import join_path
+from workflows_app.engine.verifier.machine_places import actions, machine_places
 from workflows_app.engine.verifier.order import Upstream
 from workflows_app.engine.verifier.outline import Keys, Outline
-from workflows_app.engine.verifier.places import Place, places
 
-STEP_FIELDS = ("output", "state", "error", "attempts")
+STEP_FIELDS = ("output", "state", "error", "attempts", "failures")
 INSTANCE_FIELDS = ("id", "workflow", "version", "correlation_id", "started_at", "started_by")
 _ELSEWHERE = {
     "error": "`error` can be read in retry.when and in on_error.output only",
     "output": "`output` is the step's own and can be read in compensate only; write steps.<id>.output",
-    "with": "`with` can be read in compensate only",
-    "event": "`event` can be read where an event arrives only",
+    "with": "`with` can be read in compensate, in cache.key and in idempotency_key only",
+    "now": "`now` cannot be read in a key: the same work would have another one each time",
+    "event": "`event` can be read in receive.where only; elsewhere write steps.<id>.output",
     "item": "`item` can be read inside foreach only",
     "index": "`index` can be read inside foreach only",
+    "failures": "write steps.<id>.failures",
     "iteration": "`iteration` can be read inside loop only",
     "steps": "no step can be read here",
+    "state": "`state` can be read in state machines only; of a step write steps.<id>.state",
 }
 _COMPOUND = frozenset({"$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if", "patternProperties"})
 
@@ -35,7 +40,7 @@ def problems(outline: Outline) -> Iterator[Problem]:
     upstream = Upstream(outline)
     variables = _variables(outline)
     yield from _constant_variables(outline)
-    for place in places(outline):
+    for place in chain(places(outline), machine_places(outline.definition)):
         for keys, compiled in _compiled(place):
             if isinstance(compiled, Problem):
                 yield compiled
@@ -47,6 +52,10 @@ def problems(outline: Outline) -> Iterator[Problem]:
 def _variables(outline: Outline) -> frozenset[str]:
     bodies = (placed.step.body for placed in outline.steps.values())
     assigned = {name for body in bodies if isinstance(body, SetBody) for name in body.assignments}
+    machine = outline.definition.machine
+    for transition in machine.transitions if machine else ():
+        assigned |= transition.assignments.keys()
+    assigned |= {step.result for _, step in actions(outline.definition) if step.result is not None}
     return frozenset(assigned | set(outline.definition.variables))
 
 
@@ -141,13 +150,29 @@ def _read_step(
     if reference.path and reference.path[0] not in STEP_FIELDS:
         message = f"a step has {', '.join(STEP_FIELDS)}, not `{reference.path[0]}`; write steps.{name}.output"
         yield Problem(code="UNKNOWN_NAME", path=path, message=message)
+    around = [step.id for step in outline.repeats(name)]
+    inner = next((step for step in around if step not in _around(outline, place)), None)
+    if inner is not None:
+        message = f"`{name}` runs once in each iteration of `{inner}`; from outside read steps.{inner}.output"
+        yield Problem(code="NOT_UPSTREAM", path=path, message=message)
+        return
     if place.reader is None or (place.reads_itself and place.reader == name):
+        return
+    if place.reads_inside and place.reader in around:
         return
     if not upstream.holds(name, place.reader):
         message = f"`{name}` is not upstream of `{place.reader}`: it need not have settled by then"
         if name == place.reader:
             message = f"`{name}` reads itself: it has not run yet when this is evaluated"
         yield Problem(code="NOT_UPSTREAM", path=path, message=message)
+
+
+def _around(outline: Outline, place: Place) -> frozenset[str]:
+    """Return the steps that repeat what is read at a place."""
+    if place.reader is None:
+        return frozenset()
+    found = {step.id for step in outline.repeats(place.reader)}
+    return frozenset(found | {place.reader} if place.reads_inside else found)
 
 
 def _read_input(schema: Any, path: str, name: str | int) -> Iterator[Problem]:

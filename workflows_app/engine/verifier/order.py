@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from workflows_app.engine.errors import Problem
 from workflows_app.engine.verifier.outline import Outline, StepList
@@ -11,18 +12,35 @@ _MOST_CIRCLES = 20
 
 
 def problems(outline: Outline) -> Iterator[Problem]:
-    """Yield ``UNKNOWN_NEED`` and ``CYCLIC_DEPENDENCY``."""
+    """Yield ``UNKNOWN_NEED``, ``CYCLIC_DEPENDENCY`` and ``GOTO_TARGET``."""
+    upstream = Upstream(outline)
     for placed in outline.steps.values():
+        list_keys = ("needs", "also") if placed.step.infers_needs else ("needs",)
         for index, need in enumerate(placed.step.needs or ()):
             if need not in placed.inside.steps:
                 elsewhere = outline.steps.get(need)
                 known = f"`{need}` stands in another list ({elsewhere.path()})" if elsewhere else f"no step is `{need}`"
                 message = f"{known}; needs names steps of the same list"
-                yield Problem(code="UNKNOWN_NEED", path=placed.path("needs", index), message=message)
+                yield Problem(code="UNKNOWN_NEED", path=placed.path(*list_keys, index), message=message)
+        if (target := placed.step.goto) is not None:
+            names = list(placed.inside.steps)
+            later = target in names and names.index(target) > names.index(placed.step.id)
+            if not (later and upstream.holds(placed.step.id, target)):
+                message = f"`{target}` must be a later step of the same list that depends on `{placed.step.id}`"
+                yield Problem(code="GOTO_TARGET", path=placed.path("on_error", "goto"), message=message)
     for inside in outline.lists:
         for circle in circles(inside):
-            message = f"the steps wait for each other: {' -> '.join(circle)}"
-            yield Problem(code="CYCLIC_DEPENDENCY", path=outline.steps[circle[0]].path("needs"), message=message)
+            yield _circular(outline, inside, circle)
+
+
+def _circular(outline: Outline, inside: StepList, circle: list[str]) -> Problem:
+    message = f"the steps wait for each other: {' -> '.join(circle)}"
+    if read := [f"{name} reads {need}" for name, need in pairwise(circle) if need in inside.inferred[name]]:
+        message += f"; these dependencies are inferred: {', '.join(read)}"
+    placed = outline.steps[circle[0]]
+    by_default = placed.step.needs is None and circle[1] in inside.inferred[circle[0]]
+    path = placed.path() if by_default else placed.path("needs")
+    return Problem(code="CYCLIC_DEPENDENCY", path=path, message=message)
 
 
 def circles(inside: StepList) -> list[list[str]]:
@@ -59,15 +77,20 @@ class Upstream:
     """Answers which steps have settled before a step is entered.
 
     Upstream are the step's direct and transitive dependencies, those of the blocks around it, and whatever is inside
-    any of these. Within a list the answer comes from a bit per step; a list without ``needs`` is a chain.
+    any of these. Within a list the answer comes from a bit per step; a chain, as a list without ``needs`` is, has none.
     """
 
     def __init__(self, outline: Outline) -> None:
         self._outline = outline
         self._places: dict[int, dict[str, int]] = {}
         self._masks: dict[int, dict[str, int] | None] = {}
+        self._chains: set[int] = set()
         for inside in outline.lists:
             self._places[id(inside)] = {name: index for index, name in enumerate(inside.steps)}
+            names = list(inside.steps)
+            before: list[tuple[str, ...]] = [(), *((name,) for name in names[:-1])]
+            if [inside.needs[name] for name in names] == before:
+                self._chains.add(id(inside))
 
     def holds(self, step: str, reader: str) -> bool:
         """Say whether ``step`` is upstream of ``reader``; true as well where a circle leaves no order to speak of."""
@@ -81,7 +104,7 @@ class Upstream:
         if first == second:
             return False
         places = self._places[id(inside)]
-        if all(step.needs is None for step in inside.steps.values()):
+        if id(inside) in self._chains:
             return places[first] < places[second]
         if id(inside) not in self._masks:
             self._masks[id(inside)] = _masks(inside, places)

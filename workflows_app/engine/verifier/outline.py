@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from workflows_app.engine.definition.model import ChoiceBody, Definition, ParallelBody, Step
-from workflows_app.engine.graph import resolve_needs
+from workflows_app.engine.definition.model import Definition, ForeachBody, LoopBody, Step
+from workflows_app.engine.needs import Resolver, lists_in
 from workflows_app.engine.values import join_path
 
 Keys = tuple[str | int, ...]
@@ -21,12 +21,14 @@ class StepList:
         steps: the steps by id, in order.
         owner: id of the step that the list is written in; ``None`` for the outermost one.
         needs: direct dependencies within the list by step, unknown ones left out.
+        inferred: those of them that only what the step reads says.
     """
 
     keys: Keys
     steps: dict[str, Step]
     owner: str | None
     needs: dict[str, tuple[str, ...]]
+    inferred: dict[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +53,21 @@ class Outline:
     steps: dict[str, Placed] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
+        resolver = Resolver(self.definition)
         stack: list[tuple[Keys, tuple[Step, ...], str | None]] = [(("steps",), self.definition.steps, None)]
         while stack:
             keys, steps, owner = stack.pop()
             known = {step.id for step in steps}
-            needs = {name: tuple(n for n in wanted if n in known) for name, wanted in resolve_needs(steps).items()}
-            inside = StepList(keys, {step.id: step for step in steps}, owner, needs)
+            resolved = resolver.resolve(steps)
+            needs = {name: tuple(n for n in each.all if n in known) for name, each in resolved.items()}
+            inferred = {name: each.inferred for name, each in resolved.items()}
+            inside = StepList(keys, {step.id: step for step in steps}, owner, needs, inferred)
             self.lists.append(inside)
             inner: list[tuple[Keys, tuple[Step, ...], str | None]] = []
             for index, step in enumerate(steps):
                 place = (*keys, index)
                 self.steps[step.id] = Placed(step, place, inside)
-                inner.extend(((*place, *rest), entries, step.id) for rest, entries in _inner(step))
+                inner.extend(((*place, *rest), entries, step.id) for rest, entries in lists_in(step))
             stack.extend(reversed(inner))
 
     def lineage(self, name: str) -> Iterator[tuple[StepList, str]]:
@@ -73,12 +78,9 @@ class Outline:
             yield inside, current
             current = inside.owner
 
-
-def _inner(step: Step) -> list[tuple[Keys, tuple[Step, ...]]]:
-    match step.body:
-        case ChoiceBody(cases=cases):
-            return [(("choice", index, "steps"), case.steps) for index, case in enumerate(cases)]
-        case ParallelBody(branches=named):
-            return [(("parallel", "branches", name), entries) for name, entries in named.items()]
-        case _:
-            return []
+    def repeats(self, name: str) -> Iterator[Step]:
+        """Yield the ``foreach`` and ``loop`` steps that a step stands in, inner before outer."""
+        for inside, _ in self.lineage(name):
+            owner = self.steps[inside.owner].step if inside.owner else None
+            if owner is not None and isinstance(owner.body, ForeachBody | LoopBody):
+                yield owner

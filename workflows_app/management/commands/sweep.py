@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class Command(AnsweringCommand):
-    help = "Fire timers, take over lost work, keep the queues filled. Run one or more beside the workers."
+    help = "Fire timers, take over lost work, start who waited, keep queues filled. Run one or more beside the workers."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--once", action="store_true", help="do one pass and end")
@@ -30,7 +30,10 @@ class Command(AnsweringCommand):
             self.show(
                 {name: getattr(swept, name) for name in swept.__slots__},
                 f"{swept.timers} timers fired, {swept.lost} lost and {swept.timed_out} overdue attempts ended, "
-                f"{swept.published} messages published, {swept.sent_again} sent again",
+                f"{swept.begun} pending instances started, {swept.published} messages published, "
+                f"{swept.sent_again} sent again, {swept.forgotten} cached results forgotten; "
+                f"{swept.events} events handed over, {swept.expired} removed after their retention, "
+                f"{swept.handed_over} notices between instances handed over",
             )
             return DONE
         self._loop(interval)

@@ -1,35 +1,49 @@
-"""``manage.py workflow``: validate, publish, start, look at and stop workflows. The public contract of the shell."""
+"""``manage.py workflow``: publish and compare, start, look at and stop workflows. The public contract of the shell."""
 
 from __future__ import annotations
 
 import getpass
 import json
+import os
 import re
-import sys
 import time
 from argparse import ArgumentParser
-from collections import Counter
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.core.management import CommandError
 
 from workflows_app import selectors
 from workflows_app.engine import canvas, definition
-from workflows_app.engine.errors import DefinitionInvalid, InputInvalid, Problem, Refused
+from workflows_app.engine.definition.comparing import differences
+from workflows_app.engine.errors import DefinitionInvalid, Refused
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.states import INSTANCE_ENDED, InstanceState
-from workflows_app.management import listing, planning
+from workflows_app.management import (
+    comparing,
+    documenting,
+    exporting,
+    importing,
+    listing,
+    planning,
+    signalling,
+    tables,
+    templating,
+)
 from workflows_app.management.answers import DONE, REFUSED, STILL_RUNNING, AnsweringCommand
-from workflows_app.services import definitions, graphs, instances
+from workflows_app.management.reading import read, read_definitions, read_input
+from workflows_app.management.writing import write, write_new
+from workflows_app.services import callees, definitions, graphs, imports, instances, signals
+from workflows_app.services.contents import SEMANTIC_VERSION
 
 POLL_SECONDS = 0.1
 WORKFLOW_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
 class Command(AnsweringCommand):
-    help = "Validate, publish, start, look at and stop workflows."
+    help = "Validate, publish and compare, start, look at and stop workflows."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
@@ -47,6 +61,17 @@ class Command(AnsweringCommand):
         sub.add_argument("source", metavar="FILE|NAME", help="YAML or JSON, - for standard input, or a published name")
         sub.add_argument("--version", dest="workflow_version", help="of a published name; the highest by default")
         sub.add_argument("--step-by-step", action="store_true", help="without fusion: a message for each step")
+        exporting.add_arguments(
+            verb("export", "Print the document of a published version, or write many into a folder.")
+        )
+        importing.add_arguments(verb("import", "Publish definitions in the order of their calls, all or none."))
+        documenting.add_arguments(verb("document", "Write the documentation page of a published version."))
+        templating.add_arguments(verbs, self.add_format)
+        tables.add_arguments(verbs, self.add_format)
+        sub = verb("diff", "Show what differs in meaning between two versions of a workflow.")
+        sub.add_argument("name", metavar="NAME")
+        sub.add_argument("old", metavar="OLD", help="a published version, or a file, - for standard input")
+        sub.add_argument("new", metavar="NEW", help="the same")
         verb("schema", "Print the JSON Schema of the definition language.")
         sub = verb("start", "Start an instance.")
         sub.add_argument("name", metavar="NAME")
@@ -64,6 +89,11 @@ class Command(AnsweringCommand):
         sub.add_argument("id", metavar="ID")
         sub = verb("history", "Print an instance's events.")
         sub.add_argument("id", metavar="ID")
+        signalling.add_arguments(verb("signal", "Send an event to one instance."))
+        sub = verb("emit", "Publish an event for every instance that waits for its type and key.")
+        sub.add_argument("event", metavar="EVENT", help="its type, for example payment.received")
+        sub.add_argument("--correlate", metavar="KEY", required=True, help="the key that waiting steps correlate by")
+        sub.add_argument("--data", default="null", help="JSON, or @FILE")
         sub = verb("cancel", "Cancel an instance: stop what runs, undo what completed.")
         sub.add_argument("id", metavar="ID")
         undo = sub.add_mutually_exclusive_group()
@@ -108,8 +138,62 @@ class Command(AnsweringCommand):
             errors = [p for p in problems if p.severity == "error"]
             if parsed is None or errors:
                 raise DefinitionInvalid(f"the definition has {len(errors)} problem(s)", problems=errors)
-            return Graph(parsed, definitions.resolve_activities(parsed))
+            return Graph(parsed, definitions.resolve_activities(parsed), callees.stored(callees.look_up(parsed)))
         return graphs.of_version(definitions.find(name=source, version=version).pk)
+
+    def do_export(self, *, into: str | None, **options: Any) -> int:
+        found = exporting.chosen(into=into, **options)
+        if into is None:
+            self.show(*exporting.one(found[0], options["language"]))
+            return DONE
+        texts = exporting.texts(found, options["language"])
+        write_new(into, texts)
+        self.show(*exporting.many(into, texts))
+        return DONE
+
+    def do_import(self, *, paths: list[str], dry_run: bool, **options: Any) -> int:
+        results = imports.publish_all(sources=read_definitions(paths), actor=person(), dry_run=dry_run)
+        self.show(*importing.answer(results, dry_run=dry_run))
+        return REFUSED if importing.refused(results) else DONE
+
+    def do_document(self, *, name: str, workflow_version: str | None, out: str | None, **options: Any) -> int:
+        document, text = documenting.answer(definitions.find(name=name, version=workflow_version), out=out)
+        if out is not None:
+            write(out, document["markdown"])
+        self.show(document, text)
+        return DONE
+
+    def do_template(self, *, action: str, out: str | None = None, **options: Any) -> int:
+        document, text = templating.answer(action, **options)
+        if out is not None:
+            write(out, text)
+            text = f"{out} is written"
+        self.show(document, text)
+        return DONE
+
+    def do_table(self, *, action: str, **options: Any) -> int:
+        document, text, sound = tables.answer(action, actor=person(), **options)
+        self.show(document, text)
+        return DONE if sound else REFUSED
+
+    def do_diff(self, *, name: str, old: str, new: str, **options: Any) -> int:
+        if old == new == "-":
+            raise CommandError("standard input can be read once only: OLD and NEW cannot both be -", returncode=2)
+        found = differences(self._definition(name, old), self._definition(name, new))
+        self.show(
+            {"name": name, "old": old, "new": new, "differences": [each.as_dict() for each in found]},
+            comparing.text(name, old, new, found),
+        )
+        return DONE
+
+    @staticmethod
+    def _definition(name: str, source: str) -> definition.Definition:
+        """Return a published version, or what a file holds: well formed, though it may have other problems."""
+        if SEMANTIC_VERSION.fullmatch(source):
+            return definition.parse(definitions.find(name=name, version=source).document)
+        if source != "-" and not os.path.exists(source):
+            raise Refused(f"{source} is neither a version such as 1.0.0 nor a file", code="FILE_UNREADABLE")
+        return definition.parse(definition.load(read(source), limit_bytes=settings.ORCHESTRATOR_MAX_DOCUMENT_BYTES))
 
     def do_schema(self, **options: Any) -> int:
         self.stdout.write(json.dumps(definition.language_schema(), indent=2))
@@ -175,6 +259,16 @@ class Command(AnsweringCommand):
         self.show({"events": events}, listing.history(events))
         return DONE
 
+    def do_signal(self, *, id: str, event: str, data: str, expect: int | None, **options: Any) -> int:
+        key = selectors.parse_id(id)
+        self.show(*signalling.send(instance_id=key, event=event, data=data, expect=expect, actor=person()))
+        return DONE
+
+    def do_emit(self, *, event: str, correlate: str, data: str, **options: Any) -> int:
+        signals.publish(event=event, correlate=correlate, data=read_input(data, "data"), actor=person())
+        self.show({"event": event, "correlate": correlate}, f"{event} is published")
+        return DONE
+
     def do_cancel(self, *, id: str, compensate: bool | None, reason: str, **options: Any) -> int:
         found = instances.cancel(
             instance_id=selectors.parse_id(id), compensate=compensate, reason=reason, actor=person()
@@ -205,43 +299,3 @@ def person() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return "command"
-
-
-def read(file: str) -> bytes:
-    """Read a file, or standard input for ``-``.
-
-    Raises:
-        Refused: with code FILE_UNREADABLE.
-    """
-    try:
-        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    except OSError as problem:
-        raise Refused(f"{file} cannot be read: {problem.strerror}", code="FILE_UNREADABLE") from problem
-
-
-def read_input(text: str) -> Any:
-    """Read ``--input``: JSON, or ``@FILE`` with JSON; strict, so NaN and double keys are refused.
-
-    Raises:
-        InputInvalid: naming the place.
-    """
-    source = read(text[1:]) if text.startswith("@") else text
-    try:
-        return json.loads(source, parse_constant=_refuse_constant, object_pairs_hook=_unique)
-    except (ValueError, RecursionError) as problem:
-        message = f"the input is not JSON: {problem}"
-        raise InputInvalid(
-            message, code="NOT_JSON", problems=[Problem(code="NOT_JSON", path="input", message=str(problem))]
-        ) from problem
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        twice = next(name for name, number in Counter(name for name, _ in pairs).items() if number > 1)
-        raise ValueError(f"the key {twice!r} stands twice")
-    return found

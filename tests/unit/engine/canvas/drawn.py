@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 from tests.strategies.definitions import definitions
 from workflows_app.engine import definition
 from workflows_app.engine.definition import Definition
-from workflows_app.engine.definition.model import ActivityBody, ChoiceBody, Join, OnError, ParallelBody, SetBody, Step
+from workflows_app.engine.definition.model import (
+    ActivityBody,
+    ChoiceBody,
+    DecideBody,
+    ForeachBody,
+    Join,
+    LoopBody,
+    OnError,
+    ParallelBody,
+    SetBody,
+    Step,
+)
 
 KEYS: list[dict[str, Any]] = [
     *({} for _ in range(5)),
@@ -80,13 +91,19 @@ def any_order(drawn: Definition) -> Definition:
                 body = SetBody(assignments={"unread": next(iter(body.assignments.values()))})
             case ParallelBody():
                 branches = {name: steps(inner) for name, inner in body.branches.items()}
-                body = ParallelBody(branches=branches, join=Join.ALL)
+                body = ParallelBody(branches=branches)
             case ChoiceBody():
                 body = ChoiceBody(cases=tuple(replace(case, steps=steps(case.steps)) for case in body.cases))
-        fails = isinstance(body, ActivityBody) and body.activity == "core.fail"
+            case ForeachBody():
+                body = replace(body, steps=steps(body.steps), join=Join())
+            case LoopBody():
+                body = replace(body, steps=steps(body.steps))
+        # A loop fails at its limit, a decision where its table has no answer.
+        fails = isinstance(body, LoopBody | DecideBody)
+        fails = fails or (isinstance(body, ActivityBody) and body.activity == "core.fail")
         policy = OnError.CONTINUE if fails and written.on_error is OnError.FAIL else written.on_error
         timeout = written.timeout if isinstance(body, ActivityBody) else None
-        return replace(written, body=body, join=Join.ALL, deadline=None, timeout=timeout, on_error=policy)
+        return replace(written, body=body, join=Join(), deadline=None, timeout=timeout, on_error=policy)
 
     variables = {**drawn.variables, "unread": None}
     return replace(drawn, steps=steps(drawn.steps), variables=variables, timeout=None)

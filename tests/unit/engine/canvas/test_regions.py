@@ -129,7 +129,7 @@ def test_a_join_of_which_only_a_part_is_ready_is_counted_in_the_database() -> No
         ({"id": "b", "needs": ["a"], "fail": {"code": "NO"}}, "`b` ends the instance: the engine does that itself"),
         (
             {"id": "b", "needs": ["a"], "parallel": {"branches": {"x": [echo("c")], "y": [echo("d")]}, "join": "any"}},
-            "`b` is a race: the first branch to complete decides it",
+            "`b` is a race: the first branches to complete decide it",
         ),
         (
             {"id": "b", "needs": ["a"], "parallel": {"branches": {"x": [echo("c", when="true")], "y": [echo("d")]}}},
@@ -149,7 +149,7 @@ def test_a_join_of_the_first_is_not_foretold() -> None:
     found = region(flow(activity("a"), activity("b"), activity("c", "a", "b", join="any")), "a", "b")
 
     assert shape(found.plan) == "[a | b]"
-    assert whys(found) == ["`c` begins with the first of its needs: the engine decides which"]
+    assert whys(found) == ["`c` begins with the first of its needs: the engine decides when"]
 
 
 def test_a_need_is_not_implied_by_a_step_that_begins_with_the_first_of_its_needs() -> None:
@@ -166,7 +166,7 @@ def test_a_block_does_not_end_with_a_step_that_begins_with_the_first_of_its_need
     found = region(flow({"id": "p", "parallel": {"branches": {"y": first}}}, echo("z")), "b", fusing=False)
 
     assert shape(found.plan) == "b"
-    assert whys(found) == ["`b` begins with the first of its needs: the engine decides which"]
+    assert whys(found) == ["`b` begins with the first of its needs: the engine decides when"]
 
 
 def test_inside_a_race_a_branch_is_a_chain_that_ends_with_it() -> None:
@@ -175,7 +175,7 @@ def test_inside_a_race_a_branch_is_a_chain_that_ends_with_it() -> None:
     found = region(flow(race, echo("d")), "a", "c", fusing=False)
 
     assert shape(found.plan) == "[a > b | c]"
-    assert whys(found) == ["`p` is a race: the first branch to complete decides it"]
+    assert whys(found) == ["`p` is a race: the first branches to complete decide it"]
 
 
 def test_a_branch_of_a_choice_ends_with_the_choice() -> None:

@@ -2,7 +2,7 @@
 
 A message names its steps and carries the links that are left of its chain and what its chord releases. A worker claims
 what it names, if there is a ticket for it; a step that settles yields dispatches. If Celery would send exactly these on
-a normal return, the worker returns normally; otherwise they are compiled anew and the message ends with ``Ignore``.
+a normal return, the worker returns normally; otherwise they are compiled anew and the message ends there.
 """
 
 from __future__ import annotations

@@ -181,7 +181,7 @@ def test_json_text_loads_as_the_document_it_was_made_from(document):
 )
 def test_text_of_one_megabyte_ends_quickly_whatever_it_repeats(unit):
     text = unit * (990_000 // len(unit))
-    started = time.perf_counter()
+    started = time.process_time()
     with contextlib.suppress(DefinitionInvalid):
         definition.load(text)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5

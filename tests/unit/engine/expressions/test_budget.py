@@ -44,12 +44,12 @@ NAMES = {"input": {"rows": ROWS, "big": "y" * 900_000}}
     ids=lambda source: source[:20],
 )
 def test_too_long_too_deep_or_unfinished_is_refused_within_a_second(source):
-    began = time.perf_counter()
+    began = time.process_time()
 
     with pytest.raises(ExpressionError):
         expressions.compile_expression(source)
 
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize(
@@ -94,12 +94,12 @@ def test_the_deepest_expressions_allowed_fit_on_a_stack_that_is_mostly_used(sour
 )
 def test_a_hungry_expression_stops_within_a_second(source):
     expression = expressions.compile_expression(source)
-    began = time.perf_counter()
+    began = time.process_time()
 
     with pytest.raises(ExpressionLimit) as caught:
         expression.evaluate(NAMES)
 
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
     assert caught.value.code == "EXPRESSION_LIMIT"
 
 
@@ -188,3 +188,22 @@ def test_importing_and_using_it_is_quiet():
 
 def test_the_bounds_are_as_documented():
     assert (limits.MAX_LENGTH, limits.MAX_DEPTH, limits.MAX_STEPS) == (4_000, 50, 300_000)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "input.rows.map(r, toJson(input.rows))",
+        "parseJson(toJson(input.rows.map(r, input.rows)))",
+        "input.rows.map(r, parseJson(toJson(input.rows)))",
+        "input.rows.map(r, merge(r, r)).map(r, input.rows.map(q, merge(q, r)))",
+        "parseJson('" + "[" * 2000 + "')",
+    ],
+)
+def test_structures_cost_what_they_make(source: str) -> None:
+    rows = [{f"key{n}": "x" * 40 for n in range(20)} for _ in range(300)]
+    began = time.process_time()
+
+    with pytest.raises((ExpressionLimit, ExpressionError)):
+        expressions.compile_expression(source).evaluate({"input": {"rows": rows}})
+    assert time.process_time() - began < 1

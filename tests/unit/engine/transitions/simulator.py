@@ -10,21 +10,49 @@ import random
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from workflows_app.engine.commands import ClearTimers, Dispatch, SetTimer, TellToStop, TimerKind, Withdraw
+from tests.strategies.tables import ASKED, TABLES
+from workflows_app.engine.commands import (
+    ClearTimers,
+    Dispatch,
+    NoticeKind,
+    Publish,
+    SetTimer,
+    StartChild,
+    Subscribe,
+    TellChild,
+    TellToStop,
+    TimerKind,
+    Unsubscribe,
+    Withdraw,
+)
 from workflows_app.engine.definition import Definition
 from workflows_app.engine.events import Event
 from workflows_app.engine.fold import State
 from workflows_app.engine.graph import Graph
-from workflows_app.engine.snapshot import NOT_LOADED, InstanceSnapshot
-from workflows_app.engine.states import INSTANCE_ENDED, INSTANCE_TRANSITIONS, STEP_TRANSITIONS, Role, StepState
+from workflows_app.engine.paths import indexes, iteration_of
+from workflows_app.engine.snapshot import NOT_LOADED, InstanceSnapshot, StepSnapshot
+from workflows_app.engine.states import (
+    INSTANCE_ENDED,
+    INSTANCE_TRANSITIONS,
+    STEP_OPEN,
+    STEP_TRANSITIONS,
+    Cause,
+    InstanceState,
+    Role,
+    StepState,
+)
 from workflows_app.engine.transitions import (
     AttemptFailed,
     AttemptLost,
     AttemptSucceeded,
     AttemptTimedOut,
     Cancel,
+    ChildEnded,
     Decision,
+    EventArrived,
+    Gathered,
     Occurrence,
     Slice,
     SliceMiss,
@@ -34,6 +62,27 @@ from workflows_app.engine.transitions import (
     TimerFired,
     decide,
 )
+
+OTHER = {"other": {"version": "1.0.0", "input": None, "undoable": True}}
+"""What a step may call."""
+ENDS: dict[str, list[tuple[InstanceState, Cause | None]]] = {
+    "running": [
+        (InstanceState.FAILED, Cause.FAILURE),
+        (InstanceState.FAILED, Cause.TIMED_OUT),
+        (InstanceState.COMPENSATED, Cause.FAILURE),
+        (InstanceState.COMPENSATION_FAILED, Cause.FAILURE),
+        (InstanceState.CANCELLED, Cause.CANCELLED),
+        (InstanceState.TERMINATED, Cause.OPERATOR),
+    ],
+    "told": [
+        (InstanceState.CANCELLED, Cause.CANCELLED),
+        (InstanceState.COMPENSATED, Cause.CANCELLED),
+        (InstanceState.COMPENSATION_FAILED, Cause.CANCELLED),
+        (InstanceState.FAILED, Cause.FAILURE),
+    ],
+    "undoing": [(InstanceState.COMPENSATION_FAILED, Cause.FAILURE), (InstanceState.TERMINATED, Cause.OPERATOR)],
+}
+"""How a called instance may end that does not end well, by what it is doing."""
 
 
 class Simulator:
@@ -46,7 +95,7 @@ class Simulator:
     """
 
     def __init__(self, definition: Definition, seed: int, *, trouble: float = 0.3, cancel: bool = False) -> None:
-        self.graph = Graph(definition)
+        self.graph = Graph(definition, calls=OTHER)
         self.random = random.Random(seed)
         self.trouble = trouble
         self.cancels = cancel
@@ -58,6 +107,12 @@ class Simulator:
         self.dispatches: dict[str, Dispatch] = {}
         self.timers: dict[tuple[str, TimerKind], datetime] = {}
         self.told: set[str] = set()
+        self.subscriptions: dict[str, Subscribe] = {}
+        self.published: list[dict[str, Any]] = []
+        self.consumed: dict[int, str] = {}
+        self.seen: dict[str, int] = {}
+        self.callers: dict[str, str] = {}
+        self.children: dict[str, str] = {}
 
     @property
     def ended(self) -> bool:
@@ -82,8 +137,12 @@ class Simulator:
     def _do_something(self) -> None:
         choices = [("claim", path) for path in sorted(self.dispatches)]
         choices += [("end", path) for path in self.running()]
+        choices += [("child", child) for child in sorted(self.children)]
         if self.timers:
             choices.append(("timer", ""))
+        if (arrival := self.arrival()) is not None:
+            choices.append(("arrive", arrival[0]))
+        choices += [("signal", path) for path in sorted(self.subscriptions)]
         if self.cancels and self.state.instance.ending is None:
             choices.append(("cancel", ""))
         assert choices, f"nothing can ever happen again: {self.state.instance}, {self.state.steps}"
@@ -93,6 +152,13 @@ class Simulator:
             self._take(StepClaimed(step=path, worker="w"), path)
         elif act == "end":
             self._end(path)
+        elif act == "arrive":
+            assert arrival is not None
+            self._arrive(*arrival)
+        elif act == "signal":
+            self._signal(self.subscriptions[path])
+        elif act == "child":
+            self._end_child(path)
         elif act == "timer":
             key = min(self.timers, key=lambda k: (self.timers[k], k))
             self.now = max(self.now, self.timers.pop(key))
@@ -101,6 +167,32 @@ class Simulator:
             self.cancels = False
             compensate = self.random.choice([None, True, False])
             self._take(Cancel(actor="ada", compensate=compensate), None)
+
+    def arrival(self) -> tuple[str, dict[str, Any]] | None:
+        """The oldest event that a step waits for and has not looked at; of several steps the one that waits longest."""
+        for event in self.published:
+            for path, wanted in self.subscriptions.items():
+                fits = event["type"] == wanted.event and event["correlate"] in (None, wanted.key)
+                if fits and event["id"] not in self.consumed and event["id"] > self.seen.get(path, 0):
+                    return path, event
+        return None
+
+    def _arrive(self, path: str, event: dict[str, Any]) -> None:
+        length = len(self.events)
+        self._take(EventArrived(step=path, event=event), path)
+        if len(self.events) > length:
+            self.consumed[event["id"]] = path
+        else:
+            self.seen[path] = event["id"]
+
+    def _signal(self, wanted: Subscribe) -> None:
+        """Let an event come from outside: a signal, or one with the key that is waited for or with another."""
+        key = self.random.choice([None, wanted.key, wanted.key, "other"])
+        self._publish(wanted.event, key, self.random.choice([{"ok": True}, {"ok": True}, {"ok": False}, None]))
+
+    def _publish(self, event: str, key: str | None, data: Any) -> None:
+        facts = {"type": event, "correlate": key, "data": data, "at": self.now.isoformat(), "source": {}}
+        self.published.append({"id": len(self.published) + 1, **facts})
 
     def _end(self, path: str) -> None:
         step = self.state.steps[path]
@@ -128,13 +220,32 @@ class Simulator:
         self.now += timedelta(milliseconds=self.random.randint(1, 1000))
         self._take(occurrence, path)
 
+    def _end_child(self, child: str) -> None:
+        """Let an instance that a step called end; a second notice of the same end changes nothing."""
+        doing = self.children.pop(child)
+        well = InstanceState.COMPENSATED if doing == "undoing" else InstanceState.COMPLETED
+        state, cause = well, Cause.FAILURE if doing == "undoing" else None
+        if self.random.random() < (0.7 if doing == "told" else self.trouble):
+            state, cause = self.random.choice(ENDS[doing])
+        path = self.callers[child]
+        error = None if cause is None else {"code": "BELOW", "message": "no", "details": {}, "recoverable": False}
+        end = ChildEnded(step=path, child=child, state=state, cause=cause, output={"of": path}, error=error)
+        self.now += timedelta(milliseconds=self.random.randint(1, 1000))
+        self._take(end, path)
+        if child not in self.children:
+            before = len(self.events)
+            self._try(end, path)
+            assert len(self.events) == before
+
     def _try(self, occurrence: Occurrence, about: str | None) -> None:
         with suppress(StaleOccurrence):
             self._take(occurrence, about)
 
     def _take(self, occurrence: Occurrence, about: str | None) -> None:
         decision = self._decide_on_demand(occurrence, about)
-        whole = decide(self._slice(set(), set(), True, True), occurrence, now=self.now)
+        tables = {asked: TABLES.get(asked) for asked in ASKED}
+        everything = self._slice(set(), set(), True, True, complete=True, tables=tables)
+        whole = decide(everything, occurrence, now=self.now)
         assert decision.events == whole.events
         assert decision.commands == whole.commands
         for event in decision.events:
@@ -155,23 +266,52 @@ class Simulator:
     def _decide_on_demand(self, occurrence: Occurrence, about: str | None) -> Decision:
         reach = self.graph.reach(about)
         paths, valued, whole, with_input = set(reach.paths), set(reach.values), False, reach.input
-        for _ in range(len(self.graph.nodes) + 5):
+        complete = False
+        further: dict[str, dict[Any, Any]] = {"items": {}, "gathered": {}, "tables": {}}
+        for _ in range(len(self.graph.written) + len(self.state.steps) + len(ASKED) + 5):
             try:
-                return decide(self._slice(paths, valued, whole, with_input), occurrence, now=self.now)
+                slice_ = self._slice(paths, valued, whole, with_input, complete=complete, **further)
+                return decide(slice_, occurrence, now=self.now)
             except SliceMiss as miss:
                 paths |= miss.paths | miss.values
                 valued |= miss.values
                 whole, with_input = whole or miss.whole, with_input or miss.input
+                complete = complete or miss.complete
+                if miss.items is not None:
+                    path, first, number = miss.items
+                    further["items"][path, first] = tuple(self.state.step(path).input["items"][first : first + number])
+                if miss.table is not None:
+                    further["tables"][miss.table] = TABLES.get(miss.table)
+                if miss.gathered is not None:
+                    further["gathered"][miss.gathered] = self._gathered(miss.gathered)
         raise AssertionError("the slice never suffices")
 
-    def _slice(self, paths: set[str], valued: set[str], whole: bool, with_input: bool) -> Slice:
+    def _gathered(self, path: str) -> Gathered:
+        over = {
+            indexes(known)[-1]: step
+            for known, step in self.state.steps.items()
+            if step.settled is not None and self.graph[known].parent == path
+        }
+        return Gathered(
+            outputs={index: step.output for index, step in over.items()},
+            errors={index: step.error for index, step in over.items() if step.error is not None},
+        )
+
+    def _is_past(self, path: str, step: StepSnapshot) -> bool:
+        """Whether a row settled inside an iteration that has settled: ``whole`` leaves it out."""
+        around = iteration_of(path)
+        return around is not None and step.state not in STEP_OPEN and self.state.step(around).settled is not None
+
+    def _slice(
+        self, paths: set[str], valued: set[str], whole: bool, with_input: bool, *, complete: bool, **further: Any
+    ) -> Slice:
         known = paths | valued
-        everything = whole and not valued and not paths
+        everything = complete and not valued and not paths
         hidden = {"input": NOT_LOADED, "output": NOT_LOADED, "undo_input": NOT_LOADED}
         steps = {
             path: step if everything or path in valued else replace(step, **hidden)
             for path, step in self.state.steps.items()
-            if whole or path in known
+            if complete or path in known or (whole and not self._is_past(path, step))
         }
         instance = self.state.instance if with_input else replace(self.state.instance, input=NOT_LOADED)
         return Slice(
@@ -181,6 +321,8 @@ class Simulator:
             known=frozenset(known),
             valued=frozenset(valued),
             whole=whole,
+            complete=complete,
+            **further,
         )
 
     def _obey(self, decision: Decision) -> None:
@@ -195,5 +337,25 @@ class Simulator:
                     self.timers[command.step, command.kind] = command.due_at
                 case ClearTimers():
                     self.timers = {k: due for k, due in self.timers.items() if k[0] != command.step}
+                case Subscribe():
+                    assert command.step not in self.subscriptions
+                    self.subscriptions[command.step] = command
+                case Unsubscribe():
+                    del self.subscriptions[command.step]
+                case Publish():
+                    self._publish(command.event, command.key, command.data)
                 case TellToStop():
                     self.told.add(command.step)
+                case StartChild():
+                    assert command.child not in self.callers
+                    self.callers[command.child] = command.step
+                    if command.awaited:
+                        self.children[command.child] = "running"
+                case TellChild(kind=NoticeKind.STOP):
+                    assert self.children[command.child] == "running", "it is told once"
+                    self.children[command.child] = "told"
+                case TellChild(kind=NoticeKind.UNDO):
+                    assert command.child not in self.children, "it has ended"
+                    self.children[command.child] = "undoing"
+                case TellChild():
+                    del self.children[command.child]

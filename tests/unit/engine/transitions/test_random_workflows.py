@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -9,14 +10,24 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.strategies.definitions import definitions
+from tests.strategies.joins import joining
 from tests.unit.engine.transitions.simulator import Simulator
 from workflows_app.engine.definition import Definition, parse
-from workflows_app.engine.definition.model import ActivityBody, ChoiceBody, Compensation, ParallelBody, Step
+from workflows_app.engine.definition.model import (
+    ActivityBody,
+    ChoiceBody,
+    Compensation,
+    ForeachBody,
+    LoopBody,
+    ParallelBody,
+    Rest,
+    Step,
+)
 from workflows_app.engine.events import EventType
 from workflows_app.engine.node import NodeKind
 from workflows_app.engine.replay import HistoryBroken, differences, replay
 from workflows_app.engine.states import (
-    INSTANCE_TRANSITIONS,
+    INSTANCE_ENDED,
     STEP_OPEN,
     AttemptState,
     InstanceState,
@@ -43,35 +54,68 @@ def all_undoable(drawn: Definition) -> Definition:
             case ParallelBody(branches=branches, join=join):
                 inner = {name: steps(branch) for name, branch in branches.items()}
                 return replace(written, body=ParallelBody(branches=inner, join=join))
+            case ForeachBody() | LoopBody():
+                return replace(written, body=replace(written.body, steps=steps(written.body.steps)))
             case _:
                 return written
 
     return replace(drawn, steps=steps(drawn.steps), on_failure="compensate", on_cancel=None, on_timeout=None)
 
 
-sagas = definitions(activities=("core.echo", "core.echo", "core.echo", "core.fail"), max_steps=14).map(all_undoable)
-many = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+fails_now_and_then = definitions(
+    activities=("core.echo", "core.echo", "core.echo", "core.fail"), max_steps=14, events=True
+)
+sagas = (fails_now_and_then | joining()).map(all_undoable)
+calling = definitions(activities=("core.echo", "core.fail"), max_steps=12, calls=True)
+drawn = definitions(max_steps=14) | joining() | definitions(max_steps=14, events=True) | calling
+EXAMPLES = int(os.environ.get("RANDOM_DEFINITIONS", "250"))
+"""How many definitions each test draws: `make test-random` draws more."""
+many = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @many
-@given(definition=definitions(max_steps=14), seed=SEEDS, cancel=st.booleans())
+@given(definition=drawn, seed=SEEDS, cancel=st.booleans())
 def test_every_instance_ends_and_every_step_reaches_a_truthful_end(definition, seed, cancel):
     simulator = Simulator(definition, seed, cancel=cancel)
 
     simulator.run()
 
     instance = simulator.state.instance
-    assert not INSTANCE_TRANSITIONS[instance.state] or instance.state is InstanceState.COMPENSATION_FAILED
+    assert instance.state in INSTANCE_ENDED
     assert instance.open_steps == 0
-    for path in simulator.graph.nodes:
+    for path in {*simulator.graph.nodes, *simulator.state.steps}:
         assert simulator.state.step(path).state not in STEP_OPEN | {StepState.COMPENSATING}, path
     assert simulator.running() == []
     assert simulator.dispatches == {}
+    assert simulator.children == {}
     assert simulator.timers == {}
+    assert simulator.subscriptions == {}
 
 
 @many
-@given(definition=definitions(max_steps=14), seed=SEEDS, cancel=st.booleans())
+@given(definition=definitions(activities=("core.echo",), max_steps=14, events=True), seed=SEEDS, cancel=st.booleans())
+def test_what_a_step_received_is_an_event_of_its_own_that_it_asked_for(definition, seed, cancel):
+    simulator = Simulator(definition, seed, cancel=cancel)
+    simulator.run()
+
+    taken: dict[int, str] = {}
+    asked = {e.step: e.data for e in simulator.events if e.type is EventType.STEP_WAITING}
+    for event in simulator.events:
+        node = simulator.graph[event.step] if event.step else None
+        if event.type is EventType.STEP_COMPLETED and node.kind is NodeKind.RECEIVE and not event.data.get("error"):
+            output = event.data["output"]
+            assert output["type"] == asked[event.step]["event"]
+            assert output["correlate"] in (None, asked[event.step]["correlate"])
+            assert output["id"] not in taken, "an instance takes an event once"
+            taken[output["id"]] = event.step
+    emitted = [e.data["published"] for e in simulator.events if "published" in e.data]
+    kept = [{key: event[key] for key in ("type", "correlate", "data")} for event in simulator.published]
+    assert all(event in kept for event in emitted)
+    assert taken.items() <= simulator.consumed.items()
+
+
+@many
+@given(definition=drawn, seed=SEEDS, cancel=st.booleans())
 def test_the_history_alone_gives_the_stored_state(definition, seed, cancel):
     simulator = Simulator(definition, seed, cancel=cancel)
     simulator.run()
@@ -90,10 +134,11 @@ def test_the_undone_steps_are_exactly_those_that_may_have_had_an_effect(definiti
     state = simulator.state
     undone = [e.step for e in simulator.events if e.type is EventType.STEP_COMPENSATING]
     expected = set()
-    for path, node in simulator.graph.nodes.items():
+    for path in {*simulator.graph.nodes, *simulator.state.steps}:
+        node = simulator.graph[path]
         if node.is_container or node.step.compensate is None:
             continue
-        attempts = [a for (p, _), a in sorted(state.attempts.items()) if p == path and a.role is Role.ACTION]
+        attempts = [a for (p, _), a in sorted(state.attempts.items()) if p == path and a.role is not Role.COMPENSATION]
         succeeded = any(a.state is AttemptState.SUCCEEDED for a in attempts)
         unknown = not succeeded and any(
             a.state in (AttemptState.TIMED_OUT, AttemptState.LOST)
@@ -109,6 +154,22 @@ def test_the_undone_steps_are_exactly_those_that_may_have_had_an_effect(definiti
         assert undone == []
     if state.instance.state is InstanceState.COMPENSATED:
         assert all(state.step(path).state is StepState.COMPENSATED for path in expected)
+
+
+@many
+@given(definition=calling, seed=SEEDS, cancel=st.booleans())
+def test_the_called_instances_that_are_undone_are_exactly_those_that_completed(definition, seed, cancel):
+    simulator = Simulator(replace(definition, on_failure="compensate", on_cancel=None), seed, cancel=cancel)
+    simulator.run()
+
+    undone = {e.step for e in simulator.events if e.type is EventType.STEP_COMPENSATING}
+    completed = {e.step for e in simulator.events if e.type is EventType.STEP_COMPLETED and "error" not in e.data}
+    by_child = {path for path, node in simulator.graph.nodes.items() if node.undone_by_child}
+
+    if simulator.state.instance.undo:
+        assert undone & by_child == completed & by_child
+    else:
+        assert not undone
 
 
 @many
@@ -129,7 +190,7 @@ def test_a_step_is_undone_after_every_step_that_depended_on_it(definition, seed)
 
 
 @many
-@given(definition=definitions(max_steps=14), seed=SEEDS)
+@given(definition=drawn, seed=SEEDS)
 def test_no_step_begins_before_its_dependencies_have_settled(definition, seed):
     simulator = Simulator(definition, seed)
     simulator.run()
@@ -143,15 +204,41 @@ def test_no_step_begins_before_its_dependencies_have_settled(definition, seed):
     }
 
     settled: set[str] = set()
+    completed: set[str] = set()
     for event in simulator.events:
         if event.type in settles:
             assert event.step not in settled, "a step settles once"
             settled.add(event.step)
-        elif event.type in begins and simulator.graph[event.step].kind is not NodeKind.BRANCH:
+            if event.type is EventType.STEP_COMPLETED:
+                completed.add(event.step)
+        elif event.type in begins and not simulator.graph[event.step].is_part:
             node = simulator.graph[event.step]
-            if node.needs:
-                arrived = [need for need in node.needs if need in settled]
-                assert arrived if node.join == "any" else len(arrived) == len(node.needs)
+            if node.join.deadline is not None:
+                assert settled.intersection(node.needs)
+            elif node.waits_for_all:
+                assert settled.issuperset(node.needs)
+            elif node.needs:
+                assert len(completed.intersection(node.needs)) >= node.join.quorum
+
+
+@many
+@given(definition=drawn, seed=SEEDS)
+def test_no_step_of_a_cancelled_branch_begins_after_its_race_is_decided(definition, seed):
+    simulator = Simulator(definition, seed)
+    simulator.run()
+    graph = simulator.graph
+
+    over: set[str] = set()
+    completed: set[str] = set()
+    for event in simulator.events:
+        if event.type is EventType.STEP_SCHEDULED and "input" in event.data:
+            around = {container.path for container in graph.ancestors(event.step)}
+            assert not over & {event.step, *around}
+        elif event.type is EventType.STEP_COMPLETED:
+            completed.add(event.step)
+            node = graph[event.step]
+            if node.race and node.branch_join.rest is Rest.CANCEL:
+                over |= set(node.children) - completed
 
 
 @many

@@ -25,7 +25,7 @@ def found(problems):
     return [(problem.code, problem.path) for problem in problems]
 
 
-@given(definitions(max_steps=12))
+@given(definitions(max_steps=12, events=True))
 @settings(max_examples=100, deadline=None)
 def test_definitions_that_are_sound_by_construction_have_no_errors(drawn):
     assert [p for p in verify(drawn, activities=None) if p.severity == "error"] == []
@@ -150,6 +150,6 @@ def test_ten_thousand_steps_that_all_read_the_first_are_checked_within_seconds()
     steps = [step("s0")] + [step(f"s{n}", needs=[f"s{n - 1}"], reads="s0") for n in range(1, 10_000)]
     document = {"workflow": "a", "version": "1.0.0", "variables": {"v": 0}, "steps": steps}
     parsed = definition.parse(document)
-    started = time.perf_counter()
+    started = time.process_time()
     assert verify(parsed, activities=None) == []
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5

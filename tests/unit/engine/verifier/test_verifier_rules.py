@@ -39,7 +39,56 @@ def pay(**parameters):
 
 ROOMS = {"type": "object", "properties": {"room": {}}, "additionalProperties": False}
 
+TWO = [echo(name="a", needs=[]), echo(name="b", needs=[])]
+BRANCHES = {"left": [echo(name="l")], "right": [echo(name="r")]}
+
 FAULTS = {
+    "more than there are": (
+        [*TWO, echo(needs=["a", "b"], join={"at_least": 3})],
+        {},
+        "JOIN_UNREACHABLE",
+        "steps[2].join",
+        "at least 3 of 2",
+    ),
+    "more branches than there are": (
+        [{"id": "p", "parallel": {"branches": BRANCHES, "join": {"at_least": 3}}}],
+        {},
+        "JOIN_UNREACHABLE",
+        "steps[0].parallel.join",
+        "at least 3 of 2 branches",
+    ),
+    "a rest of none": ([*TWO, echo(needs=["a", "b"], rest="cancel")], {}, "REST_UNUSED", "steps[2].rest", "at_least"),
+    "a rest of no branches": (
+        [{"id": "p", "parallel": {"branches": BRANCHES, "rest": "cancel"}}],
+        {},
+        "REST_UNUSED",
+        "steps[0].parallel.rest",
+        "",
+    ),
+    "forgiving twice": (
+        [*TWO, echo(needs=["a", "b"], join="any", tolerate=1)],
+        {},
+        "TOLERATE_UNUSED",
+        "steps[2].tolerate",
+        "",
+    ),
+    "goto itself": ([echo(on_error={"goto": "x"})], {}, "GOTO_TARGET", "steps[0].on_error.goto", "later step"),
+    "goto nowhere": ([echo(on_error={"goto": "y"})], {}, "GOTO_TARGET", "steps[0].on_error.goto", "`y`"),
+    "goto back": ([echo(name="y"), echo(on_error={"goto": "y"})], {}, "GOTO_TARGET", "steps[1].on_error.goto", ""),
+    "goto beside": (
+        [echo(on_error={"goto": "y"}), echo(name="y", needs=[])],
+        {},
+        "GOTO_TARGET",
+        "steps[0].on_error.goto",
+        "depends on `x`",
+    ),
+    "goto into a block": (
+        [echo(on_error={"goto": "l"}), {"id": "p", "parallel": {"branches": BRANCHES}}],
+        {},
+        "GOTO_TARGET",
+        "steps[0].on_error.goto",
+        "",
+    ),
     "expression that does not parse": ([echo("${ 1 + }")], {}, "EXPRESSION_ERROR", "steps[0].with.value", "complete"),
     "expression that does not end": ([echo(["a", "${ input.a"])], {}, "EXPRESSION_ERROR", "steps[0].with.value[1]", ""),
     "expression too long": ([echo("${ " + "1 + " * 5000 + "1 }")], {}, "EXPRESSION_LIMIT", "steps[0].with.value", ""),
@@ -80,6 +129,34 @@ FAULTS = {
         "UNKNOWN_NAME",
         "steps[0].compensate.with.a",
         "retry.when",
+    ),
+    "an event where none arrives": (
+        [echo("${ event.data }")],
+        {},
+        "UNKNOWN_NAME",
+        "steps[0].with.value",
+        "receive.where",
+    ),
+    "an event in its own key": (
+        [{"id": "r", "receive": {"event": "e", "correlate": "${ event.id }"}}],
+        {},
+        "UNKNOWN_NAME",
+        "steps[0].receive.correlate",
+        "receive.where",
+    ),
+    "a condition that reads too far": (
+        [{"id": "r", "receive": {"event": "e", "where": "steps.y.output == event.data"}}],
+        {},
+        "UNKNOWN_STEP",
+        "steps[0].receive.where",
+        "`y`",
+    ),
+    "an event made of what is not there": (
+        [{"id": "s", "emit": {"event": "e", "data": {"a": ["${ vars.w }"]}}}],
+        {},
+        "UNKNOWN_VARIABLE",
+        "steps[0].emit.data.a[0]",
+        "`w`",
     ),
     "item outside a foreach": ([echo("${ item.a }")], {}, "UNKNOWN_NAME", "steps[0].with.value", "foreach"),
     "a secret": ([echo("${ secret('key') }")], {}, "NOT_AVAILABLE", "steps[0].with.value", "secrets"),

@@ -39,8 +39,12 @@ COMMON: Schema = {
         required=("limit",),
     ),
     "defaults": mapping(
-        "For activity steps; each may override.",
-        {"timeout": described("duration", "Time for one attempt."), "retry": ref("retry")},
+        "Where steps say nothing themselves.",
+        {
+            "timeout": described("duration", "Time for one attempt of an activity step."),
+            "retry": described("retry", "When an activity step is tried again."),
+            "needs": described("inferred", "`inferred`: every step waits for what it reads, not for the one before."),
+        },
     ),
     "output": described("value", "The instance's output."),
     "triggers": {"description": "What starts instances by itself.", "type": "array", "items": ref("trigger")},

@@ -9,12 +9,16 @@ from workflows_app.engine.durations import EXPECTED, ISO_PATTERN, SHORT_PATTERN
 Schema = dict[str, Any]
 
 LONGEST_NAME = 100
+LONGEST_VERSION = 60
 SEMVER = (
-    r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)"
+    # Numbers that the database can put in order.
+    r"(0|[1-9][0-9]{0,17})\.(0|[1-9][0-9]{0,17})\.(0|[1-9][0-9]{0,17})"
     r"(-(0|[1-9][0-9]*|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*)(\.(0|[1-9][0-9]*|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*))*)?"
     r"(\+[0-9a-zA-Z-]+(\.[0-9a-zA-Z-]+)*)?"
 )
 """Semantic Versioning 2.0.0, https://semver.org."""
+EVENT_TYPE = r"[A-Za-z0-9_][A-Za-z0-9_.:-]*"
+LONGEST_EVENT_TYPE = 200
 
 TIMED = "positive-duration"
 """Format of a duration that must be longer than zero and at most 100 years."""
@@ -81,7 +85,7 @@ DEFINITIONS: Schema = {
         "description": "Semantic version, for example 1.0.0 or 2.1.0-rc.1.",
         "type": "string",
         "pattern": f"^{SEMVER}$",
-        "maxLength": 64,
+        "maxLength": LONGEST_VERSION,
         "errorMessage": 'must be a semantic version such as 1.0.0, as text (write "1.0.0")',
     },
     "activity_name": {
@@ -105,7 +109,12 @@ DEFINITIONS: Schema = {
         "maxLength": LONGEST_NAME,
         "errorMessage": "must be a queue name: letters, digits, underscore, dot, hyphen",
     },
-    "event_type": text("Type of an event, for example order.created.", minLength=1, maxLength=200),
+    "event_type": text(
+        "Type of an event, for example order.created.",
+        pattern=f"^{EVENT_TYPE}$",
+        maxLength=LONGEST_EVENT_TYPE,
+        errorMessage="must be a type of event such as order.created: letters, digits, underscore, dot, colon, hyphen",
+    ),
     "expression": {
         "description": "A CEL expression, bare or wrapped in ${ }; true and false may stand unquoted.",
         "type": ["string", "boolean"],

@@ -14,6 +14,7 @@ from workflows_app.engine.definition.language.scalars import (
 
 _COUNT: Schema = {"type": "integer", "minimum": 1}
 _QUANTITY: Schema = {"type": ["number", "string"], "description": "A number, or text with a unit such as 512MB."}
+_STEPS: Schema = {"type": "array", "items": ref("id"), "uniqueItems": True}
 _PATHS: Schema = {"type": "array", "items": {"type": "string", "minLength": 1}}
 
 DEFINITIONS: Schema = {
@@ -38,6 +39,27 @@ DEFINITIONS: Schema = {
         "default": "let_finish",
     },
     "tolerate": {"description": "How many failures are forgiven.", "type": "integer", "minimum": 0, "default": 0},
+    "needs": {
+        "description": "Steps that must settle first. Left out: the step written just before, unless `defaults` say "
+        "otherwise.",
+        "anyOf": [
+            {**_STEPS, "description": "Steps of the same list; empty: none, the step starts at once."},
+            ref("inferred"),
+            mapping(
+                "The same, and further steps.",
+                {
+                    "inferred": {"description": "What the step reads.", "const": True},
+                    "also": {**_STEPS, "description": "Further steps of the same list."},
+                },
+                required=("inferred",),
+            ),
+        ],
+    },
+    "inferred": {
+        "description": "`inferred`: the steps of the same list whose results are read in the step or inside it; none: "
+        "the step starts at once.",
+        "const": "inferred",
+    },
     "retry": mapping(
         "When a failed attempt is followed by another. Given in a step, it replaces the one in `defaults` as a whole; "
         "keys left out take the values named here.",
@@ -158,13 +180,7 @@ STEP_KEYS: Schema = {
     "id": ref("id"),
     "name": text("Name for people.", maxLength=200),
     "description": text("What the step is for."),
-    "needs": {
-        "description": "Steps of the same list that must settle first. Left out: the step written just before; "
-        "empty: none, the step starts at once.",
-        "type": "array",
-        "items": ref("id"),
-        "uniqueItems": True,
-    },
+    "needs": ref("needs"),
     "when": described("expression", "The step is skipped unless this holds."),
     "join": ref("join"),
     "rest": ref("rest"),
@@ -181,7 +197,9 @@ STEP_KEYS: Schema = {
     "resources": ref("resources"),
     "reads": {**_PATHS, "description": "Data that the step reads."},
     "writes": {**_PATHS, "description": "Data that the step writes."},
-    "idempotency_key": described("template", "Key for the other side; default: instance, step path, rerun number."),
+    "idempotency_key": described(
+        "template", "Key for the other side, 1 to 200 printable characters; default: instance, step path, rerun number."
+    ),
     "cache": mapping(
         "Reuse of an earlier result.",
         {

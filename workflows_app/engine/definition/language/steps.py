@@ -52,6 +52,8 @@ KINDS: Schema = {
             "max_concurrency": {**_COUNT, "description": "How many items at once."},
             "batch_size": {**_COUNT, "description": "Items per run; `item` is then a list."},
             "collect": described("value", "What to keep of each run."),
+            "join": ref("join"),
+            "rest": ref("rest"),
             "tolerate": ref("tolerate"),
             "steps": ref("steps"),
         },
@@ -110,9 +112,9 @@ KINDS: Schema = {
     "decide": mapping(
         "Evaluates a decision table. Output: its outputs.",
         {
-            "table": text("Name of the table.", minLength=1),
-            "version": ref("version"),
-            "input": described("value", "The table's inputs."),
+            "table": described("workflow_name", "Name of the table."),
+            "version": described("version", "A version of it; without, its highest when the step is reached."),
+            "input": described("value", "The table's inputs: a mapping, or an expression of one."),
         },
         required=("table",),
     ),

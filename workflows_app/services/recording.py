@@ -1,0 +1,124 @@
+"""Recording: a decision as the document that the database's functions take: what changed, and what is to be done."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from workflows_app.engine.commands import (
+    ClearTimers,
+    Dispatch,
+    Remember,
+    SetTimer,
+    StartChild,
+    TellChild,
+    TellToStop,
+    Withdraw,
+)
+from workflows_app.engine.fold import State
+from workflows_app.engine.priority import HEAD_START
+from workflows_app.engine.snapshot import NOT_LOADED
+from workflows_app.engine.transitions import Decision
+
+
+def document(decision: Decision, now: datetime, **more: Any) -> str:
+    """Return a decision as the JSON text that ``wf_record`` and ``wf_start`` take, with ``more`` keys at its top."""
+    return json.dumps(changes(decision, now) | more, allow_nan=False, default=_encode)
+
+
+def changes(decision: Decision, now: datetime) -> dict[str, Any]:
+    """Return a decision as the document that ``wf_record`` takes: only what changed."""
+    before, after = decision.before, decision.after
+    document: dict[str, Any] = {
+        "at": now,
+        "instance": _changed(before.instance, after.instance),
+        "events": [{f.name: getattr(event, f.name) for f in fields(event)} for event in decision.events],
+        "new": [],
+        "changed": [],
+        "ended": _ended(after),
+    }
+    for path, step in after.steps.items():
+        stored = before.steps.get(path)
+        if stored is None:
+            document["new"].append({f.name: getattr(step, f.name) for f in fields(step)})
+        elif stored is not step and (changed := _changed(stored, step)):
+            document["changed"].append({"path": path, **changed})
+    document |= _net_commands(decision)
+    return {key: value for key, value in document.items() if value or key in ("at", "events")}
+
+
+def _changed(before: Any, after: Any) -> dict[str, Any]:
+    return {
+        f.name: getattr(after, f.name)
+        for f in fields(after)
+        if getattr(after, f.name) is not NOT_LOADED and getattr(after, f.name) != getattr(before, f.name)
+    }
+
+
+def _ended(after: State) -> list[dict[str, Any]]:
+    return [
+        {"path": a.step, "number": a.number, "state": a.state, "error": a.error}
+        for a in after.attempts.values()
+        if a.ended_at is not None
+    ]
+
+
+def _net_commands(decision: Decision) -> dict[str, Any]:
+    """Reduce the commands, in their order, to what remains of them at the end of the decision."""
+    told: list[str] = []
+    withdrawn: set[str] = set()
+    cleared: set[str] = set()
+    timers: dict[tuple[str, str], datetime] = {}
+    dispatches: dict[str, Dispatch] = {}
+    remembered: list[dict[str, Any]] = []
+    children: list[dict[str, Any]] = []
+    notices: list[dict[str, Any]] = []
+    for command in decision.commands:
+        match command:
+            case Dispatch():
+                dispatches[command.step] = command
+            case Withdraw():
+                if dispatches.pop(command.step, None) is None:
+                    withdrawn.add(command.step)
+            case SetTimer():
+                timers[command.step, command.kind] = command.due_at
+            case ClearTimers():
+                cleared.add(command.step)
+                timers = {key: due for key, due in timers.items() if key[0] != command.step}
+            case TellToStop():
+                told.append(command.step)
+            case Remember(step=path, activity=activity, key=key, seconds=seconds):
+                remembered.append({"path": path, "activity": activity, "key": key, "seconds": seconds})
+            case StartChild():
+                children.append({f.name: getattr(command, f.name) for f in fields(command)})
+            case TellChild():
+                notices.append({f.name: getattr(command, f.name) for f in fields(command)})
+    levels = {path: level for path in dispatches if (level := decision.after.graph[path].priority)}
+    return {
+        "told": told,
+        "withdrawn": sorted(withdrawn),
+        "cleared": sorted(cleared),
+        "timers": [{"path": path, "kind": kind, "due_at": due} for (path, kind), due in timers.items()],
+        "dispatches": [
+            {"path": d.step, "generation": d.generation, "queue": d.queue, "timeout": d.timeout}
+            for d in dispatches.values()
+        ],
+        "levels": levels,
+        "head_start": HEAD_START if levels else None,
+        "remembered": remembered,
+        "children": children,
+        "notices": notices,
+    }
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, UUID):
+        return str(value)
+    if value is NOT_LOADED:
+        return None
+    return dict(value)

@@ -1,0 +1,23 @@
+"""Versions: find the published version that a start, a command or a call means."""
+
+from __future__ import annotations
+
+from workflows_app.engine.errors import NotFound
+from workflows_app.models import DefinitionVersion
+
+
+def find(*, name: str, version: str | None = None) -> DefinitionVersion:
+    """Return the named version, or the highest that is neither deprecated nor a prerelease.
+
+    Raises:
+        NotFound: with code WORKFLOW_NOT_FOUND or VERSION_NOT_FOUND.
+    """
+    versions = DefinitionVersion.objects.filter(definition__name=name)
+    found = versions.startable().first() if version is None else versions.filter(version=version).first()
+    if found is not None:
+        return found
+    known = list(versions.order_by("-major", "-minor", "-patch").values_list("version", flat=True)[:5])
+    if not known:
+        raise NotFound(f"there is no workflow {name!r}", code="WORKFLOW_NOT_FOUND")
+    wanted = "version that may be started" if version is None else f"version {version!r}"
+    raise NotFound(f"{name} has no {wanted}; published: {', '.join(known)}", code="VERSION_NOT_FOUND")

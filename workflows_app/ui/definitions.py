@@ -1,0 +1,43 @@
+"""Pages of definitions: what is published, and the documentation of one version."""
+
+from __future__ import annotations
+
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from workflows_app.engine.errors import NotFound
+from workflows_app.models import DefinitionVersion
+from workflows_app.services import definitions, documentation
+from workflows_app.ui.access import page_of_definitions
+
+VERSIONS_ON_A_PAGE = 50
+SECTIONS_SHOWN = 500
+BLOCK_LENGTH = 20_000
+
+
+@page_of_definitions
+def listing(request: HttpRequest) -> HttpResponse:
+    """Every published version by name, the highest first."""
+    rows = DefinitionVersion.objects.select_related("definition").defer("document", "source", "activities")
+    ordered = rows.order_by("definition__name", "-major", "-minor", "-patch", "-prerelease", "-pk")
+    page = Paginator(ordered, VERSIONS_ON_A_PAGE).get_page(request.GET.get("page"))
+    return render(request, "ui/definitions.html", {"page": page})
+
+
+@page_of_definitions
+def one(request: HttpRequest, name: str, version: str) -> HttpResponse:
+    """One version: purpose, input, steps with their policies, output and the diagram's text."""
+    try:
+        found = definitions.find(name=name, version=version)
+    except NotFound as problem:
+        raise Http404(problem.message) from problem
+    page = documentation.page(version=found)
+    context = {
+        "page": page,
+        "found": found,
+        "steps": page.steps[:SECTIONS_SHOWN],
+        "steps_cut": len(page.steps) > SECTIONS_SHOWN,
+        "block_length": BLOCK_LENGTH,
+    }
+    return render(request, "ui/definition.html", context)
