@@ -40,6 +40,14 @@ class DurableChords(DisabledBackend):
         if not _is_own(body):
             super().ensure_chords_allowed()
 
+    def get_state(self, task_id: str) -> str:
+        """Say that nothing is known of a task; the database knows.
+
+        Celery asks for the members of chords further down the chain of a task whose process died. Refusing, as the
+        disabled backend does, would leave that failure half handled and its place in the worker's log without an end.
+        """
+        return states.PENDING
+
     def on_chord_part_return(self, request: Any, state: str, result: Any, **options: Any) -> None:
         """Send the body of the chord that a task was a part of, if the task returned normally."""
         if state != states.SUCCESS or not request.chord:

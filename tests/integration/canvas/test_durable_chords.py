@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from billiard.exceptions import WorkerLostError
 from celery import chord, states
 from celery.backends.base import DisabledBackend
 from celery.result import AsyncResult
@@ -52,6 +53,15 @@ def test_a_part_that_returned_normally_releases_the_body_on_its_queue(outbox: li
 @pytest.mark.parametrize("state", [states.FAILURE, states.RETRY, states.REVOKED, states.REJECTED])
 def test_a_part_that_ended_otherwise_releases_nothing(outbox: list[Any], state: str) -> None:
     app.backend.on_chord_part_return(PART, state, ValueError("no"))
+
+    assert outbox == []
+
+
+def test_a_lost_process_is_recorded_whatever_chords_follow_in_its_chain(outbox: list[Any]) -> None:
+    member_of_a_chord = {**BODY, "options": {"queue": "default", "task_id": "next", "chord": BODY}}
+    lost = SimpleNamespace(id="part", root_id="root", chord=None, chain=[member_of_a_chord], errbacks=None)
+
+    app.backend.mark_as_failure("part", WorkerLostError("signal 9"), request=lost)
 
     assert outbox == []
 
