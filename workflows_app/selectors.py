@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count, takewhile
 from typing import Any
 from uuid import UUID
 
@@ -14,9 +15,10 @@ from django.db.models import Prefetch, Q, QuerySet, TextField
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Left
 
-from workflows_app import machine_views
+from workflows_app import machine_views, section_views
 from workflows_app.engine import idempotency
 from workflows_app.engine.errors import NotFound
+from workflows_app.engine.paths import chosen
 from workflows_app.engine.states import AttemptState, InstanceState, Role, StepState
 from workflows_app.models import (
     Artifact,
@@ -145,8 +147,9 @@ def instance(instance_id: str | UUID) -> Instance:
 def step_states(found: Instance) -> dict[str, str]:
     """Return the state of every step in document order; one without a row is pending.
 
-    Steps inside ``foreach`` and ``loop`` appear once for each iteration that has begun. Branches and iterations are no
-    steps. Of a state machine: the actions that it has come to.
+    Steps inside ``foreach`` and ``loop`` appear once for each iteration that has begun, those of an ad-hoc section once
+    for each time that they were picked. Branches and iterations are no steps. Of a state machine: the actions that it
+    has come to.
     """
     rows = {row.path: row for row in found.steps.all()}
     if found.machine_state is not None:
@@ -167,6 +170,10 @@ def _paths(steps: Iterable[dict[str, Any]], around: str, rows: Mapping[str, Step
         repeated: dict[str, Any] = step.get("foreach") or step.get("loop") or {}
         for index in range(rows[path].opened if repeated and path in rows else 0):
             yield from _paths(repeated["steps"], f"{path}[{index}].", rows)
+        for member in step.get("adhoc", {}).get("steps", ()):
+            picks = (f"{chosen(path, member['id'])}[{index}]" for index in count())
+            for pick in takewhile(rows.__contains__, picks):
+                yield from _paths([member], f"{pick}.", rows)
 
 
 def result(found: Instance) -> dict[str, Any]:
@@ -190,7 +197,7 @@ def result(found: Instance) -> dict[str, Any]:
 
 
 def instance_view(instance_id: str | UUID) -> dict[str, Any]:
-    """Return what ``show`` prints: the result, every attempt in order of its start, and what the instance waits for."""
+    """Return what ``show`` prints: the result, every attempt in order of its start, and what is waited for."""
     found = instance(instance_id)
     own_keys = {row.path: row.idempotency_key for row in found.steps.all()}
     attempts = [
@@ -230,6 +237,7 @@ def instance_view(instance_id: str | UUID) -> dict[str, Any]:
         "children": called,
         "attempts": attempts,
         "awaited": awaited,
+        "sections": section_views.views(found),
         "waits_for": {**wait.as_dict(), "sentence": sentence(wait)} if wait else None,
     }
 

@@ -39,6 +39,7 @@ def definitions(
     events: bool = False,
     calls: bool = False,
     decisions: bool = True,
+    people: bool = False,
 ) -> st.SearchStrategy[Definition]:
     """Draw parsed definitions.
 
@@ -49,8 +50,9 @@ def definitions(
         events: whether ``receive`` and ``emit`` steps may occur; what is received may never come.
         calls: whether steps may call the workflow ``other``.
         decisions: whether ``decide`` steps may occur; they ask ``tables.ASKED``, some of which nobody published.
+        people: whether ad-hoc sections may occur, which wait for somebody to choose.
     """
-    return documents(activities, max_steps, endings, events, calls, decisions).map(definition.parse)
+    return documents(activities, max_steps, endings, events, calls, decisions, people).map(definition.parse)
 
 
 def documents(
@@ -60,12 +62,14 @@ def documents(
     events: bool = False,
     calls: bool = False,
     decisions: bool = True,
+    people: bool = False,
 ) -> st.SearchStrategy[dict[str, Any]]:
     """Draw the documents of ``definitions``."""
 
     @st.composite
     def draw_document(draw: st.DrawFn) -> dict[str, Any]:
-        return _Author(draw, activities, draw(st.integers(1, max_steps)), endings, events, calls, decisions).document()
+        left = draw(st.integers(1, max_steps))
+        return _Author(draw, activities, left, endings, events, calls, decisions, people).document()
 
     return draw_document()
 
@@ -82,6 +86,7 @@ class _Author:
         events: bool,
         calls: bool,
         decisions: bool,
+        people: bool,
     ) -> None:
         self.draw = draw
         self.activities = activities
@@ -90,6 +95,7 @@ class _Author:
         self.events = events
         self.calls = calls
         self.decisions = decisions
+        self.people = people
         self.ids = 0
         self.around: list[tuple[str, ...]] = []
 
@@ -161,6 +167,7 @@ class _Author:
         kinds = ["activity", "activity", "activity", "set", "wait"]
         kinds += ["decide"] if self.decisions else []
         kinds += ["choice", "parallel", "foreach", "loop"] if depth < 2 and self.left > 0 else []
+        kinds += ["adhoc", "adhoc"] if self.people and depth < 2 and self.left > 0 else []
         kinds += ["receive", "receive", "emit", "emit"] if self.events else []
         kinds += ["call", "call"] if self.calls else []
         kinds += ["return", "fail"] if self.endings and self.ids > 2 else []
@@ -226,6 +233,8 @@ class _Author:
                 step["foreach"] = self.foreach(depth, readable)
             case "loop":
                 step["loop"] = self.loop(depth, readable)
+            case "adhoc":
+                step["adhoc"] = self.adhoc(depth, readable)
             case "return":
                 step["return"] = {"output": self.value(readable)}
             case "fail":
@@ -274,6 +283,28 @@ class _Author:
         )
         limit = {"max_iterations": self.draw(st.integers(2, 4))} if self.chance() else {}
         return {**bound, **limit, "steps": steps}
+
+    def adhoc(self, depth: int, readable: list[str]) -> dict[str, Any]:
+        self.around.append(("item", "index"))
+        members: list[dict[str, Any]] = []
+        for _ in range(self.draw(st.integers(1, 3))):
+            self.left -= 1
+            self.ids += 1
+            members.append({"id": f"s{self.ids}"})
+            self.fill(members[-1], depth + 1, readable)
+        self.around.pop()
+        section: dict[str, Any] = {"steps": members}
+        if self.chance():
+            first = members[0]["id"]
+            conditions = [f"steps.{first}.state != 'pending'", f"steps.{first}.attempts >= 0 || vars.flag"]
+            section["complete_when"] = self.draw(st.sampled_from(conditions))
+        if self.chance():
+            section["assign"] = self.draw(
+                st.sampled_from(
+                    [{"user": "ada"}, {"users": ["ada", "bob"]}, {"group": "all"}, {"expression": "['ada']"}]
+                )
+            )
+        return section
 
     def fill_activity(self, step: dict[str, Any], readable: list[str]) -> None:
         step["activity"] = self.draw(st.sampled_from(self.activities))

@@ -49,7 +49,7 @@ def exact(document: object) -> str:
     return json.dumps(document, sort_keys=True)
 
 
-@given(documents(events=True) | joins.documents())
+@given(documents(events=True, people=True) | joins.documents())
 @settings(max_examples=150, deadline=None)
 def test_a_document_is_rebuilt_from_its_source(document):
     dumped = definition.dump(definition.parse(document))
@@ -64,8 +64,9 @@ def test_whatever_names_and_values_a_step_holds_it_is_rebuilt(named, key, value)
     kinds = [{"activity": "core.echo", "with": named}, {"set": named}, {"parallel": {"branches": named, key: value}}]
     kinds += [{"foreach": {"items": value, "steps": [value], **named}}, {"foreach": {"steps": [value], key: value}}]
     kinds += [{"loop": {"steps": [value], "times": value, **named}}, {"loop": {"steps": [value], key: value}}]
+    kinds += [{"adhoc": {"steps": [value], **named}}, {"adhoc": {"steps": [value], "complete_when": value, key: value}}]
     kinds += [{"call": {"workflow": value, "version": value, key: value}}]
-    words = "activity set choice parallel foreach loop wait decide receive emit call return fail with"
+    words = "activity set choice parallel foreach loop adhoc wait decide receive emit call return fail with"
     kinds += [{kind: value} for kind in words.split()]
     kinds += [{"decide": {"table": value, **named}}, {"decide": {"table": value, "input": value, "version": value}}]
     kinds += [{"choice": [value, {"when": value, "steps": [value], key: value}]}, {"wait": {"for": value, key: value}}]

@@ -16,6 +16,7 @@ no keyword for is added to its result: ``b.wait("pause", for_="2h") | {"priority
 
 from workflows_app.builder.documents import (
     activity,
+    adhoc,
     call,
     choice,
     decide,
@@ -38,6 +39,7 @@ from workflows_app.builder.writing import source
 __all__ = [
     "action",
     "activity",
+    "adhoc",
     "call",
     "choice",
     "decide",

@@ -28,6 +28,9 @@ FOREACH_KEYS = ("as", "max_concurrency", "batch_size", "collect", *JOIN_KEYS)
 LOOP_KEYS = ("while", "until", "times", "max_iterations")
 """Keywords of a ``loop`` that say how often; Python keeps ``while`` for itself, so the keyword is ``while_``."""
 
+ADHOC_KEYS = ("complete_when", "assign")
+"""Keywords of an ``adhoc`` section that are about the choice of its steps."""
+
 ABSENT: Any = object()
 """Stands for a keyword that was not given: null is a value."""
 
@@ -150,6 +153,20 @@ def loop(id: str, /, *steps: Mapping[str, Any], **keys: Any) -> Document:
     if len({"while_", "until", "times"} & keys.keys()) != 1:
         raise TypeError("loop() takes one of while_, until and times")
     return _repeat("loop", id, {}, steps, LOOP_KEYS, keys)
+
+
+def adhoc(id: str, /, *steps: Mapping[str, Any], **keys: Any) -> Document:
+    """Return a step whose steps people choose from.
+
+    Args:
+        id: of the step.
+        steps: what there is to choose from.
+        keys: ``ADHOC_KEYS``, which are about the choice; ``STEP_KEYS``.
+
+    Raises:
+        TypeError: for an unknown keyword.
+    """
+    return _repeat("adhoc", id, {}, steps, ADHOC_KEYS, keys)
 
 
 def wait(id: str, /, *, for_: str | float = ABSENT, until: str = ABSENT, **keys: Any) -> Document:

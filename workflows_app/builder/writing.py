@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from workflows_app.builder.documents import (
+    ADHOC_KEYS,
     FOREACH_KEYS,
     JOIN_KEYS,
     LOOP_KEYS,
@@ -63,6 +64,8 @@ def _source(step: Any) -> str:
             return _call("foreach", arguments, keys, [key for key in STEP_KEYS if key not in FOREACH_KEYS])
         case {"id": id, "loop": {"steps": [*steps], **own}, **keys} if _is_bounded(own):
             return _call("loop", [_literal(id), *map(_source, steps), *_keywords(own)], keys)
+        case {"id": id, "adhoc": {"steps": [*steps], **own}, **keys} if own.keys() <= set(ADHOC_KEYS):
+            return _call("adhoc", [_literal(id), *map(_source, steps), *_keywords(own)], keys)
         case {"id": id, "wait": {"for": length, **rest}, **keys} if not rest:
             return _call("wait", [_literal(id), f"for_={_literal(length)}"], keys)
         case {"id": id, "wait": {"until": moment, **rest}, **keys} if not rest:

@@ -48,7 +48,7 @@ def plan(graph: Graph, steps: Mapping[str, StepSnapshot]) -> list[str]:
         return []
     before: dict[Point, list[Point]] = {}
     waiting: dict[Point, int] = {}
-    begun = _iterations(chosen)
+    begun = _iterations(graph, chosen)
     inside = (node for paths in begun.values() for path in paths for node in (graph[path], *graph.descendants(path)))
     for node in (*graph.nodes.values(), *inside):
         for point in _points(node):
@@ -78,12 +78,12 @@ def _points(node: Node) -> list[Point]:
     return [(node.path, False), (node.path, True)] if node.is_container else [(node.path, True)]
 
 
-def _iterations(chosen: Iterable[str]) -> dict[str, list[str]]:
+def _iterations(graph: Graph, chosen: Iterable[str]) -> dict[str, list[str]]:
     """Return, in order, the iterations in which something is undone, by the block that they belong to."""
     begun: dict[str, set[str]] = {}
     for path in chosen:
         for iteration in iterations(path):
-            begun.setdefault(iteration[: iteration.rindex("[")], set()).add(iteration)
+            begun.setdefault(graph[iteration].parent or "", set()).add(iteration)
     return {block: sorted(paths, key=lambda path: indexes(path)[-1]) for block, paths in begun.items()}
 
 

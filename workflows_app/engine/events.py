@@ -36,6 +36,8 @@ class EventType(StrEnum):
     STEP_COMPENSATING = "step.compensating"
     STEP_COMPENSATED = "step.compensated"
     STEP_COMPENSATION_FAILED = "step.compensation_failed"
+    SECTION_ADDED = "section.added"
+    SECTION_SKIPPED = "section.skipped"
     ATTEMPT_LOST = "attempt.lost"
     MACHINE_EVENT_ACCEPTED = "machine.event_accepted"
     MACHINE_EVENT_REFUSED = "machine.event_refused"

@@ -9,6 +9,7 @@ from typing import Any
 from workflows_app.engine import callee, machine_nodes, needs
 from workflows_app.engine.definition.model import (
     ActivityBody,
+    AdhocBody,
     CallBody,
     ChoiceBody,
     Definition,
@@ -19,7 +20,7 @@ from workflows_app.engine.definition.model import (
     Step,
 )
 from workflows_app.engine.node import DEFAULT_TIMEOUT, Node, NodeKind
-from workflows_app.engine.paths import ITERATION
+from workflows_app.engine.paths import ITERATION, chosen
 from workflows_app.engine.priority import LEVELS
 
 
@@ -105,5 +106,9 @@ def flatten(
                         yield from part(step, name, NodeKind.BRANCH, inner, depth)
                 case ForeachBody() | LoopBody():
                     yield from part(step, step.id + ITERATION, NodeKind.ITERATION, step.body.steps, depth + 1)
+                case AdhocBody():
+                    for member in step.body.steps:
+                        path = chosen(step.id, member.id) + ITERATION
+                        yield from part(step, path, NodeKind.ITERATION, (member,), depth + 1)
 
     yield from steps_of(definition.steps, None, 0)

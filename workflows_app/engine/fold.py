@@ -11,9 +11,11 @@ from datetime import datetime
 from typing import Any
 
 from workflows_app.engine.definition.machine import MACHINE
+from workflows_app.engine.definition.model import AdhocBody
 from workflows_app.engine.events import Event, EventType
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.node import Node, NodeKind
+from workflows_app.engine.paths import indexes, split
 from workflows_app.engine.snapshot import AttemptSnapshot, InstanceSnapshot, StepSnapshot
 from workflows_app.engine.states import AttemptState, Cause, InstanceState, Role, StepState
 
@@ -189,6 +191,20 @@ def _waiting(state: State, node: Node, event: Event) -> None:
     if node.kind is NodeKind.ITERATION and node.parent is not None:
         block = state.step(node.parent)
         state.change(block.path, opened=block.opened + 1, open_children=block.open_children + 1)
+        if isinstance(node.step.body, AdhocBody):
+            _picked(state, node, event)
+
+
+def _picked(state: State, node: Node, event: Event) -> None:
+    """A person began a member of an ad-hoc section: its plan says what is left, its runs how often each was begun."""
+    section = state.step(node.parent or "")
+    member, times = split(node.children[0])[1], indexes(node.path)[-1] + 1
+    runs = {**section.input["runs"], member: times}
+    state.change(section.path, input={**section.input, "plan": event.data["plan"], "runs": runs})
+
+
+def _planned(state: State, node: Node, event: Event) -> None:
+    state.change(node.path, input={**state.step(node.path).input, "plan": event.data["plan"]})
 
 
 def _joining(state: State, node: Node, event: Event) -> None:
@@ -359,6 +375,8 @@ _STEP: Mapping[EventType, Callable[[State, Node, Event], None]] = {
     EventType.STEP_COMPENSATING: _compensating,
     EventType.STEP_COMPENSATED: _undone(StepState.COMPENSATED),
     EventType.STEP_COMPENSATION_FAILED: _undone(StepState.COMPENSATION_FAILED),
+    EventType.SECTION_ADDED: _planned,
+    EventType.SECTION_SKIPPED: _planned,
     EventType.ATTEMPT_LOST: _lost,
     EventType.MACHINE_EVENT_ACCEPTED: _event_accepted,
     EventType.MACHINE_EVENT_REFUSED: _event_refused,

@@ -93,8 +93,9 @@ class Graph:
             written = self.written[f"{around.rpartition('[')[0]}{ITERATION}{path[len(around) :]}"]
             parent = written.parent if is_iteration and written.parent else around
         elif is_iteration:
-            block, _ = around.rsplit("[", 1)
-            written, parent = self.written[split(block)[1] + ITERATION], block
+            above_all, name = split(around.rsplit("[", 1)[0])
+            written = self.written[name + ITERATION]
+            parent = f"{above_all}.{written.parent}" if above_all else written.parent or ""
         else:
             written = self.written[name]
             above = written.parent or ""
@@ -117,6 +118,13 @@ class Graph:
         if len(around) < depth or not all(part.endswith("]") for part in around):
             raise KeyError(name)
         return ".".join([*around, name])
+
+    def member(self, name: str) -> str:
+        """Return the member of the innermost ad-hoc section around a written step that the step is, or stands in."""
+        node = self.written[name]
+        while node.parent is not None and not node.parent.endswith(ITERATION):
+            node = self.written[node.parent]
+        return node.path
 
     def reads(self, node: Node, references: Iterable[Reference]) -> frozenset[str]:
         """Return the paths of the nodes whose values are read: steps, and iterations for their items."""

@@ -13,7 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from workflows_app.engine import expressions
-from workflows_app.engine.definition.model import ChoiceBody, Definition, ForeachBody, LoopBody, ParallelBody, Step
+from workflows_app.engine.definition.model import (
+    AdhocBody,
+    ChoiceBody,
+    Definition,
+    ForeachBody,
+    LoopBody,
+    ParallelBody,
+    Step,
+)
 from workflows_app.engine.definition.places import Keys, Place, of_step
 from workflows_app.engine.errors import ExpressionError
 from workflows_app.engine.expressions import Reference
@@ -109,7 +117,7 @@ def lists_in(step: Step) -> list[tuple[Keys, tuple[Step, ...]]]:
             return [(("choice", index, "steps"), case.steps) for index, case in enumerate(cases)]
         case ParallelBody(branches=named):
             return [(("parallel", "branches", name), entries) for name, entries in named.items()]
-        case ForeachBody(steps=steps) | LoopBody(steps=steps):
+        case ForeachBody(steps=steps) | LoopBody(steps=steps) | AdhocBody(steps=steps):
             return [((step.kind.value, "steps"), steps)]
         case _:
             return []

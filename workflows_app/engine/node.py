@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -14,6 +14,7 @@ from workflows_app.engine.callee import Callee
 from workflows_app.engine.definition.machine import Transition
 from workflows_app.engine.definition.model import (
     ActivityBody,
+    AdhocBody,
     CallBody,
     ChoiceBody,
     DecideBody,
@@ -57,6 +58,7 @@ class NodeKind(StrEnum):
     EMIT = "emit"
     CALL = "call"
     DECIDE = "decide"
+    ADHOC = "adhoc"
     RETURN = "return"
     FAIL = "fail"
 
@@ -64,8 +66,8 @@ class NodeKind(StrEnum):
 NO_JOIN = Join()
 FORGIVING = Join(tolerate=sys.maxsize)
 """A state machine goes on whatever becomes of a transition."""
-REPEATS = frozenset({NodeKind.FOREACH, NodeKind.LOOP, NodeKind.MACHINE})
-"""Blocks whose children only runtime knows: one iteration after the other, one for each item, one for each event."""
+REPEATS = frozenset({NodeKind.FOREACH, NodeKind.LOOP, NodeKind.ADHOC, NodeKind.MACHINE})
+"""Blocks whose children only runtime knows: one iteration after the other, one for each item, choice or event."""
 PARTS = frozenset({NodeKind.BRANCH, NodeKind.ITERATION})
 """Nodes that stand for a part of a step: the step's own keys are about the whole."""
 CONTAINERS = frozenset({NodeKind.CHOICE, NodeKind.PARALLEL}) | REPEATS | PARTS
@@ -262,6 +264,8 @@ class Node:
                 return expressions.compile_value({} if body.input is None else body.input)
             case DecideBody():
                 return expressions.compile_value(body.input)
+            case AdhocBody() if self.kind is NodeKind.ADHOC:
+                return expressions.compile_value(_assigned(body.assign))
             case ReturnBody():
                 return expressions.compile_value(body.output)
             case FailBody():
@@ -288,17 +292,33 @@ class Node:
         return self.step.body
 
     @property
+    def adhoc(self) -> AdhocBody:
+        """The body of an ad-hoc section, or of the one that the iteration belongs to."""
+        assert isinstance(self.step.body, AdhocBody)
+        return self.step.body
+
+    @property
     def item_name(self) -> str | None:
-        """What the item of an iteration of a ``foreach`` is called; that of a state machine's is an event."""
+        """What the item of an iteration of a ``foreach`` is called; that of a state machine's is an event.
+
+        That of an ad-hoc section is the choice of a person.
+        """
+        if self.kind is not NodeKind.ITERATION:
+            return None
         if self.transition is not None:
-            return "event" if self.kind is NodeKind.ITERATION else None
+            return "event"
         body = self.step.body
-        return body.name if isinstance(body, ForeachBody) and self.kind is NodeKind.ITERATION else None
+        return "item" if isinstance(body, AdhocBody) else body.name if isinstance(body, ForeachBody) else None
 
     @cached_property
     def admits(self) -> Expression | None:
         """What an event must meet to set off the transition."""
         return _expression(self.transition.when if self.transition else None)
+
+    @cached_property
+    def completes_when(self) -> Expression | None:
+        """What must hold for an ad-hoc section to be done."""
+        return _expression(self.step.body.complete_when if isinstance(self.step.body, AdhocBody) else None)
 
     @cached_property
     def repeats_while(self) -> Expression | None:
@@ -363,10 +383,18 @@ class Node:
 
 
 COMPILED = (
-    "when", "cases", "value", "cache_key", "where", "repeats_while", "repeats_until", "undo_parameters", "error_output",
-    "fallback_parameters", "idempotency_key", "retry_when", "undo_retry_when", "reads", "reads_input",
+    "when", "cases", "value", "cache_key", "where", "completes_when", "repeats_while", "repeats_until",
+    "undo_parameters", "error_output", "fallback_parameters", "idempotency_key", "retry_when", "undo_retry_when",
+    "reads", "reads_input",
 )  # fmt: skip
 """What a node makes of its step's texts: the same wherever the step is repeated."""
+
+
+def _assigned(assign: Mapping[str, Any] | None) -> Any:
+    """Return who may choose as a template tree; an expression is written bare or wrapped."""
+    if assign is None:
+        return None
+    return {key: _wrapped(value) if key == "expression" else value for key, value in assign.items()}
 
 
 def _wrapped(value: Any) -> Any:

@@ -1,4 +1,8 @@
-"""Paths of nodes: a step inside ``foreach`` or ``loop`` is named after its iterations: ``each[3].again[12].inc``."""
+"""Paths of nodes: a step inside ``foreach`` or ``loop`` is named after its iterations: ``each[3].again[12].inc``.
+
+A step that people chose in an ad-hoc section is named after the section, itself, and how often it was chosen before:
+``claim-inspect[1].inspect``. No id has a hyphen, so that no other path looks like that.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from collections.abc import Iterator
 
 ITERATION = "[]"
 """Ends the name under which ``Graph.written`` has the iteration of a ``foreach`` or ``loop``."""
-_INDEX = re.compile(r"[a-z][a-z0-9_]*\[(0|[1-9][0-9]{0,8})\]")
+_INDEX = re.compile(r"[a-z][a-z0-9_]*(?:-[a-z][a-z0-9_]*)?\[(0|[1-9][0-9]{0,8})\]")
 
 
 def split(path: str) -> tuple[str, str]:
@@ -23,6 +27,15 @@ def split(path: str) -> tuple[str, str]:
 def iteration_of(path: str) -> str | None:
     """Return the innermost iteration that a path is in, or is; ``None`` outside."""
     return split(path)[0] or None
+
+
+def chosen(section: str, member: str) -> str:
+    """Return what the choices of one member of an ad-hoc section are named after.
+
+    >>> chosen("each[3].claim", "inspect")
+    'each[3].claim-inspect'
+    """
+    return f"{section}-{member}"
 
 
 def indexes(path: str) -> list[int]:

@@ -73,6 +73,8 @@ class StepSnapshot:
     Of a ``foreach`` or ``loop``, ``opened`` counts the iterations begun so far, ``planned`` is how many there are to
     be (``None`` where only the loop's condition knows), ``open_children`` how many are open, ``failures`` how many
     failed; ``input`` of a ``foreach`` is ``{"items": [...]}``, that of one of its iterations ``{"item": ...}``.
+    ``input`` of an ad-hoc section is ``{"assign": ..., "plan": [ids of members], "runs": {id: how often picked}}``,
+    that of each choice ``{"item": {"by", "data", "reason"}}``.
     """
 
     path: str

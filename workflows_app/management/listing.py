@@ -9,6 +9,7 @@ from typing import Any
 from workflows_app.engine import idempotency
 from workflows_app.engine.states import Role
 from workflows_app.models import Instance
+from workflows_app.section_views import assigned_words
 
 
 def row(found: Instance) -> dict[str, Any]:
@@ -112,11 +113,26 @@ def details(found: Mapping[str, Any]) -> str:
         for a in found["awaited"]
     ]
     lines += ["\n".join(waits)] if waits else []
+    lines += [_section(section) for section in found["sections"]]
     actions = {a["step"]: a["idempotency_key"] for a in found["attempts"] if a["role"] == "action"}
     keys = {path: key for path, key in actions.items() if key != idempotency.of(found["id"], path, None, Role.ACTION)}
     lines += ["\n".join(f"  {path} has the key {tame(key)}" for path, key in keys.items())] if keys else []
     lines += [table(rows) for rows in (found["children"], attempts) if rows]
     return "\n\n".join(lines)
+
+
+def _section(section: Mapping[str, Any]) -> str:
+    """Say what people may choose in an ad-hoc section."""
+    head = f"  {section['step']} waits for {tame(assigned_words(section['assign']))} to choose what is done next:"
+    return "\n".join([head, *(f"    {member['step']}: {_member(member)}" for member in section["members"])])
+
+
+def _member(member: Mapping[str, Any]) -> str:
+    runs, planned = member["runs"], member["planned"]
+    words = ["planned" if planned == 1 else f"planned {planned} times" if planned else "not planned"]
+    if runs:
+        words.append(f"picked {'once' if runs == 1 else f'{runs} times'}, {member['state']}")
+    return ", ".join(words)
 
 
 def history(events: Sequence[Mapping[str, Any]]) -> str:

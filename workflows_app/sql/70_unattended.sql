@@ -23,6 +23,11 @@ BEGIN
             OR (s.state IN ('retrying', 'waiting', 'compensating') AND EXISTS (SELECT 1 FROM workflows_app_timer t
                 WHERE t.instance_id = s.instance_id AND t.path = s.path AND t.kind IN ('retry', 'wait', 'repeat')))
             OR (s.state = 'waiting' AND (s.open_children > 0 OR wf_awaits(s.instance_id, s.path)))
+            -- An ad-hoc section waits for people.
+            OR (s.state = 'waiting' AND NOT s.stopping AND EXISTS (SELECT 1 FROM workflows_app_definitionversion v
+                WHERE v.id = i.definition_version_id
+                    AND jsonb_path_exists(v.document::jsonb, '$.** ? (@.id == $id && exists(@.adhoc))',
+                    jsonb_build_object('id', regexp_replace(s.path, '^.*\]\.', '')))))
             -- A state machine waits for events, unless one has its turn; its state's time-out needs a timer.
             OR (s.state = 'waiting' AND s.path = 'machine' AND i.machine_state IS NOT NULL
                 AND (i.machine_transition IS NOT NULL

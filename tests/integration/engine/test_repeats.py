@@ -47,6 +47,28 @@ def test_a_foreach_runs_its_steps_once_per_item_and_collects_in_the_order_of_the
     assert verification.check_replay(instance.pk) == []
 
 
+def test_a_block_in_an_iteration_names_its_branches_as_they_are_written(driver: Driver) -> None:
+    steps = """
+  - id: each
+    foreach:
+      items: [1]
+      collect: "${ [steps.both.output, steps.one.output] }"
+      steps:
+        - id: both
+          parallel:
+            branches: {left: [{id: a, activity: core.echo, with: {n: 1}}], right: [{id: b, set: {v: 2}}]}
+        - id: one
+          parallel:
+            join: any
+            branches: {first: [{id: c, set: {v: 3}}], second: [{id: d, wait: {for: 1h}}]}
+"""
+    instance = driver.start(flow(steps, head=OUTPUT), {"numbers": []})
+
+    ended = driver.run(instance)
+
+    assert ended["output"] == [[{"left": {"n": 1}, "right": {"v": 2}}, {"first": {"v": 3}, "second": None}]]
+
+
 def test_a_foreach_over_nothing_completes_with_an_empty_list(driver: Driver) -> None:
     instance = driver.start(flow(squares(), head=OUTPUT), {"numbers": []})
 

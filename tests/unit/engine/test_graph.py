@@ -9,7 +9,7 @@ from workflows_app.engine.definition import parse
 from workflows_app.engine.graph import REACH_LIMIT, Graph
 from workflows_app.engine.node import LONG_QUEUE, NodeKind
 
-drawn = definitions(max_steps=20, events=True)
+drawn = definitions(max_steps=20, events=True, people=True)
 quick = settings(deadline=None)
 
 

@@ -18,6 +18,7 @@ BLOCKS = {
     NodeKind.PARALLEL: "the block ",
     NodeKind.FOREACH: "the block ",
     NodeKind.LOOP: "the block ",
+    NodeKind.ADHOC: "the section ",
 }
 """What a node is called, if anything, where something follows it."""
 

@@ -239,6 +239,7 @@ DECIDED = {
     NodeKind.PARALLEL: "is a race: the first branches to complete decide it",
     NodeKind.FOREACH: "repeats its steps for each item: only runtime knows how often",
     NodeKind.LOOP: "repeats its steps: only runtime knows how often",
+    NodeKind.ADHOC: "people choose which of its steps is done next",
     NodeKind.WAIT: "waits for a time: no message is held meanwhile",
     NodeKind.RECEIVE: "waits for an event: no message is held meanwhile",
     NodeKind.EMIT: "publishes an event: the engine does that itself",

@@ -19,6 +19,7 @@ from workflows_app.engine.commands import Dispatch
 from workflows_app.engine.definition.model import ChoiceBody
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.node import Node, NodeKind
+from workflows_app.engine.paths import chosen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +135,8 @@ class _Survey:
                     self._open_cases(node, opening)
                 case NodeKind.FOREACH | NodeKind.LOOP:
                     self._open_iteration(node, opening)
+                case NodeKind.ADHOC:
+                    self._open_choices(node)
                 case NodeKind.WAIT:
                     self.passed.append((path, opening))
                     self._open_after((path,), opening, f"when the wait `{shown(path)}` is over")
@@ -165,6 +168,12 @@ class _Survey:
         what = "for each item of" if node.kind is NodeKind.FOREACH else "in each iteration of"
         self._open(self._begun_by(node), f"{what} `{shown(node.path)}`", (opening, *opening.through))
         # What follows the block does so too where nothing inside leads to its end.
+        self.later.append(_Opening(self._after(node.path), self._after_node(node.path), []))
+
+    def _open_choices(self, node: Node) -> None:
+        for member in node.adhoc.steps:
+            path = f"{chosen(node.path, member.id)}{ITERATION}"
+            self._open(self.graph[path].children, f"when somebody picks `{member.id}` in `{shown(node.path)}`")
         self.later.append(_Opening(self._after(node.path), self._after_node(node.path), []))
 
     def _begun_by(self, repeat: Node) -> tuple[str, ...]:
@@ -218,8 +227,8 @@ class _Survey:
         node = self.graph[path]
         while not node.successors and node.parent is not None:
             node = self.graph[node.parent]
-            # What comes next in a state machine is for the next event to say.
-            if node.is_repeat and node.kind is not NodeKind.MACHINE:
+            # What comes next in a state machine is for the next event to say, in an ad-hoc section for people.
+            if node.is_repeat and node.kind not in (NodeKind.MACHINE, NodeKind.ADHOC):
                 yield from self._begun_by(node)
 
     def _ended(self, path: str) -> str | None:

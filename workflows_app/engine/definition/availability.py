@@ -60,6 +60,9 @@ def in_step(step: Mapping[str, Any]) -> Iterator[tuple[Keys, str]]:
     if isinstance(call, Mapping) and call.get("wait") is False:
         for key in sorted({"timeout", "deadline"} & step.keys()):
             yield (key,), f"`{key}` on a call that does not wait is"
+    adhoc = step.get("adhoc")
+    if isinstance(adhoc, Mapping) and isinstance(adhoc.get("assign"), Mapping) and "role" in adhoc["assign"]:
+        yield ("adhoc", "assign", "role"), "`role` is"
     on_error = step.get("on_error")
     if isinstance(on_error, Mapping) and "fallback" in on_error and "activity" not in kinds:
         yield ("on_error", "fallback"), "`fallback` on a step other than an activity is"

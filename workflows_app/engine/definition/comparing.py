@@ -14,7 +14,15 @@ from typing import Any
 
 from workflows_app.engine.definition.dumping import Document, dump
 from workflows_app.engine.definition.machine import Transition
-from workflows_app.engine.definition.model import ChoiceBody, Definition, ForeachBody, LoopBody, ParallelBody, Step
+from workflows_app.engine.definition.model import (
+    AdhocBody,
+    ChoiceBody,
+    Definition,
+    ForeachBody,
+    LoopBody,
+    ParallelBody,
+    Step,
+)
 from workflows_app.engine.needs import Resolver
 from workflows_app.engine.values import join_path
 
@@ -159,6 +167,10 @@ def _steps(
                 }
                 for name, written in document["parallel"]["branches"].items():
                     inside.append((branches[name], written, join_path(path, "parallel", "branches", name)))
+            case AdhocBody():
+                written = document["adhoc"]
+                own["adhoc"] = {key: value for key, value in written.items() if key != "steps"}
+                inside.append((step.body.steps, written["steps"], join_path(path, "adhoc")))
             case ForeachBody() | LoopBody():
                 written = document[step.kind.value]
                 last = {"last": step.body.steps[-1].id}

@@ -7,6 +7,7 @@ from typing import Any
 from workflows_app.engine.definition.machine_parsing import dump_machine
 from workflows_app.engine.definition.model import (
     ActivityBody,
+    AdhocBody,
     Body,
     Cache,
     CallBody,
@@ -138,6 +139,10 @@ def _body(body: Body) -> Document:
         case DecideBody():
             given = None if body.input == {} else body.input
             return {"decide": {"table": body.table, **_filled(version=body.version, input=given)}}
+        case AdhocBody():
+            keys = {"complete_when": body.complete_when, "assign": _plain(body.assign)}
+            members = [{key: value for key, value in _step(s).items() if key != "needs"} for s in body.steps]
+            return {"adhoc": {**_filled(**keys), "steps": members}}
         case ReturnBody():
             return {"return": _filled(output=body.output)}
         case FailBody():

@@ -32,6 +32,7 @@ class Kind(StrEnum):
     EMIT = "emit"
     CALL = "call"
     DECIDE = "decide"
+    ADHOC = "adhoc"
     RETURN = "return"
     FAIL = "fail"
 
@@ -179,6 +180,21 @@ class LoopBody:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AdhocBody:
+    """Steps of which people choose what is done next; none of them waits for another.
+
+    Args:
+        steps: the members.
+        complete_when: an expression over what the members came to; ``None``: done when nothing is planned any more.
+        assign: who may choose, one of ``user``, ``users``, ``group``, ``expression``; ``None``: whoever may operate.
+    """
+
+    steps: tuple[Step, ...]
+    complete_when: str | None = None
+    assign: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WaitBody:
     """A durable timer: ``seconds`` (fixed) or ``expression`` of a duration, or ``until`` (an expression of a time)."""
 
@@ -247,6 +263,7 @@ Body = (
     | EmitBody
     | CallBody
     | DecideBody
+    | AdhocBody
     | ReturnBody
     | FailBody
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -11,6 +12,7 @@ from workflows_app.engine.definition.loading import MOST_PROBLEMS, refuse
 from workflows_app.engine.definition.machine_parsing import parse_machine
 from workflows_app.engine.definition.model import (
     ActivityBody,
+    AdhocBody,
     Backoff,
     Body,
     Cache,
@@ -162,6 +164,8 @@ def _body(kind: Kind, raw: Mapping[str, Any]) -> Body:
         case Kind.DECIDE:
             given = value.get("input")
             return DecideBody(table=value["table"], version=value.get("version"), input={} if given is None else given)
+        case Kind.ADHOC:
+            return _adhoc(value)
         case Kind.RETURN:
             return ReturnBody(output=value.get("output"))
         case Kind.FAIL:
@@ -189,6 +193,15 @@ def _loop(raw: Mapping[str, Any]) -> LoopBody:
         until=_expression(raw.get("until")),
         times=times if isinstance(times, str) else _whole(times),
         max_iterations=_whole(raw.get("max_iterations")),
+    )
+
+
+def _adhoc(raw: Mapping[str, Any]) -> AdhocBody:
+    return AdhocBody(
+        # What is written before another member says nothing of the order: people do.
+        steps=tuple(replace(step, needs=()) for step in _steps(raw["steps"])),
+        complete_when=_expression(raw.get("complete_when")),
+        assign=raw.get("assign"),
     )
 
 

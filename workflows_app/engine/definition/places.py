@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from workflows_app.engine.definition.model import (
     ActivityBody,
+    AdhocBody,
     CallBody,
     ChoiceBody,
     DecideBody,
@@ -80,7 +81,9 @@ def places(outline: Outline) -> Iterator[Place]:
     for placed in outline.steps.values():
         around = frozenset(name for step in outline.repeats(placed.step.id) for name in _repeated(step))
         for place in of_step(placed.step, placed.keys):
-            own = frozenset(_repeated(placed.step)) if place.reads_inside else frozenset()
+            # Of an ad-hoc section, each choice has an item; the section as a whole has none.
+            inside = place.reads_inside and not isinstance(placed.step.body, AdhocBody)
+            own = frozenset(_repeated(placed.step)) if inside else frozenset()
             yield replace(place, roots=place.roots | around | own)
     if definition.output is not None:
         roots = EVERYWHERE if definition.machine is None else IN_MACHINE
@@ -94,6 +97,8 @@ def _repeated(step: Step) -> tuple[str, ...]:
             return (name, "index")
         case LoopBody():
             return ("iteration",)
+        case AdhocBody():
+            return ("item", "index")
         case _:
             return ()
 
@@ -120,6 +125,13 @@ def of_step(step: Step, keys: Keys = ()) -> Iterator[Place]:
             yield from _foreach((*keys, "foreach"), step.body, name)
         case LoopBody():
             yield from _loop((*keys, "loop"), step.body, name)
+        case AdhocBody(complete_when=condition, assign=assign):
+            where = (*keys, "adhoc")
+            if condition is not None:
+                place = (*where, "complete_when")
+                yield Place(keys=place, value=condition, is_template=False, reader=name, reads_inside=True)
+            for key, value in (assign or {}).items():
+                yield Place(keys=(*where, "assign", key), value=value, is_template=key != "expression", reader=name)
         case WaitBody(duration=str() as length):
             yield Place(keys=(*keys, "wait", "for"), value=length, is_template=True, reader=name)
         case WaitBody(until=str() as until):

@@ -95,10 +95,21 @@ def _step(keys: Keys, step: Mapping[str, Any], taken: dict[str, str]) -> Iterato
         yield Problem(code="SEVERAL_KINDS", path=join_path("", *keys), message=message)
     yield from _unavailable(availability.in_step(step), keys)
     yield from _claim(step.get("id"), *keys, "id", taken=taken)
+    yield from _ordered_members(step.get("adhoc"), keys)
     parallel = step.get("parallel")
     if isinstance(parallel, Mapping) and isinstance(parallel.get("branches"), Mapping):
         for name in parallel["branches"]:
             yield from _claim(name, *keys, "parallel", "branches", name, taken=taken)
+
+
+def _ordered_members(section: Any, keys: Keys) -> Iterator[Problem]:
+    """Refuse an order where people choose it."""
+    members = section.get("steps") if isinstance(section, Mapping) else None
+    for index, member in enumerate(members if isinstance(members, list) else ()):
+        if isinstance(member, Mapping) and "needs" in member:
+            path = join_path("", *keys, "adhoc", "steps", index, "needs")
+            message = "people choose the order of these steps; say with `when` what a step requires"
+            yield Problem(code="SCHEMA", path=path, message=message)
 
 
 def _claim(name: Any, *keys: str | int, taken: dict[str, str]) -> Iterator[Problem]:

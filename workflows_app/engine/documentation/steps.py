@@ -62,12 +62,12 @@ class Defaults:
 
 
 def sections(
-    steps: Sequence[Mapping[str, Any]], defaults: Defaults, *, number: str = "", depth: int = 0
+    steps: Sequence[Mapping[str, Any]], defaults: Defaults, *, number: str = "", depth: int = 0, chosen: bool = False
 ) -> Iterator[Section]:
-    """Yield the sections of a dumped list of steps and of the lists inside it."""
+    """Yield the sections of a dumped list of steps and of the lists inside it; ``chosen``: people say which is next."""
     for position, step in enumerate(steps, 1):
         own = f"{number}{position}"
-        yield _section(step, defaults, number=own, depth=depth)
+        yield _section(step, defaults, number=own, depth=depth, chosen=chosen)
         lists = inner_lists(step)
         for branch, (keys, entries) in enumerate(lists, 1):
             heading = branch_words(step, keys)
@@ -75,7 +75,8 @@ def sections(
             if heading:
                 title = "".join(span.text for span in heading)
                 yield Section(number=inner, depth=depth + 1, title=title, heading=heading)
-            yield from sections(entries, defaults, number=f"{inner}.", depth=depth + (2 if heading else 1))
+            deeper = depth + (2 if heading else 1)
+            yield from sections(entries, defaults, number=f"{inner}.", depth=deeper, chosen="adhoc" in step)
 
 
 def branch_words(step: Mapping[str, Any], keys: tuple[str | int, ...]) -> Sentence:
@@ -90,7 +91,7 @@ def kind_of(step: Mapping[str, Any]) -> str:
     return next((kind for kind in STEP_KINDS if kind in step), "")
 
 
-def _section(step: Mapping[str, Any], defaults: Defaults, *, number: str, depth: int) -> Section:
+def _section(step: Mapping[str, Any], defaults: Defaults, *, number: str, depth: int, chosen: bool) -> Section:
     kind = kind_of(step)
     return Section(
         number=number,
@@ -100,7 +101,7 @@ def _section(step: Mapping[str, Any], defaults: Defaults, *, number: str, depth:
         kind=kind,
         does=_does(kind, step[kind], defaults) if kind else (),
         description=step.get("description") or "",
-        facts=tuple(_facts(step, kind, defaults)),
+        facts=tuple(_facts(step, kind, defaults, chosen)),
         blocks=tuple(_blocks(step, kind)),
     )
 
@@ -136,6 +137,9 @@ def _does(kind: str, value: Any, defaults: Defaults) -> Sentence:
             return sentence("Asks the decision table ", code(value["table"]), ", version ", code(value["version"]), ".")
         case "decide":
             return sentence("Asks the decision table ", code(value["table"]), ".")
+        case "adhoc":
+            done = [" until ", code(value["complete_when"])] if "complete_when" in value else []
+            return sentence(f"People choose which of its {len(value['steps'])} steps is done next", *done, ".")
         case "approval" | "form" | "manual":
             asked = {"approval": "for a decision", "form": "for data", "manual": "to do something"}[kind]
             return sentence(f"Asks people {asked}: ", code(value["title"]))
@@ -146,9 +150,11 @@ def _does(kind: str, value: Any, defaults: Defaults) -> Sentence:
     return sentence(f"A step of the kind {kind}.")
 
 
-def _facts(step: Mapping[str, Any], kind: str, defaults: Defaults) -> Iterator[Fact]:
+def _facts(step: Mapping[str, Any], kind: str, defaults: Defaults, chosen: bool) -> Iterator[Fact]:
     needs = defaults.needs.get(step["id"], Needs())
-    if needs.written or not needs.inferred:
+    if chosen:
+        yield Fact("Begins", sentence("when somebody picks it, as often as that happens"))
+    elif needs.written or not needs.inferred:
         yield Fact("Follows", sentence(*(listed(needs.written) or ["nothing: it starts at once"])))
     if needs.inferred:
         yield Fact("Follows what it reads", sentence(*listed(needs.inferred)))

@@ -16,6 +16,7 @@ from an event is put on the draft's list, and ``decide`` works it off.
 from workflows_app.engine.transitions.decide import decide
 from workflows_app.engine.transitions.occurrences import (
     Accept,
+    Act,
     AttemptFailed,
     AttemptLost,
     AttemptPostponed,
@@ -27,6 +28,7 @@ from workflows_app.engine.transitions.occurrences import (
     Compensate,
     EventArrived,
     EventReceived,
+    MemberChosen,
     Occurrence,
     SlotGranted,
     Start,
@@ -39,6 +41,7 @@ from workflows_app.engine.transitions.slice import Decision, Gathered, Slice, Sl
 
 __all__ = [
     "Accept",
+    "Act",
     "AttemptFailed",
     "AttemptLost",
     "AttemptPostponed",
@@ -52,6 +55,7 @@ __all__ = [
     "EventArrived",
     "EventReceived",
     "Gathered",
+    "MemberChosen",
     "Occurrence",
     "Slice",
     "SliceMiss",

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from workflows_app.engine.commands import ClearTimers
+from workflows_app.engine.definition.model import ForeachBody
 from workflows_app.engine.errors import OrchestratorError
 from workflows_app.engine.events import EventType
 from workflows_app.engine.node import Node, NodeKind
+from workflows_app.engine.paths import split
 from workflows_app.engine.states import STEP_OPEN, InstanceState, StepState
 from workflows_app.engine.transitions import losing, queueing, settling, stopping, undoing
 from workflows_app.engine.transitions.draft import Draft, Look
@@ -63,10 +65,10 @@ def _close_stopped(draft: Draft, node: Node) -> None:
 def _output(draft: Draft, node: Node) -> Any:
     if node.kind is NodeKind.PARALLEL:
         draft.need_values(node.children)
-        return {path: draft.values_of(path).output for path in node.children}
+        return {split(path)[1]: draft.values_of(path).output for path in node.children}
     if node.transition is not None:
         return None
-    if node.kind is NodeKind.ITERATION and node.item_name is not None and node.foreach.collect is not None:
+    if node.kind is NodeKind.ITERATION and isinstance(node.step.body, ForeachBody) and node.foreach.collect is not None:
         return draft.evaluate(node.value, node)
     if node.is_part:
         return draft.values_of(node.children[-1]).output if node.children else None

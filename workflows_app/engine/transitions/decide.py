@@ -11,6 +11,7 @@ from workflows_app.engine.events import EventType
 from workflows_app.engine.node import NodeKind
 from workflows_app.engine.states import Cause, InstanceState, StepState
 from workflows_app.engine.transitions import (
+    adhoc,
     calling,
     closing,
     entering,
@@ -39,6 +40,7 @@ from workflows_app.engine.transitions.occurrences import (
     Compensate,
     EventArrived,
     EventReceived,
+    MemberChosen,
     Occurrence,
     SlotGranted,
     Start,
@@ -63,7 +65,8 @@ def decide(slice_: Slice, occurrence: Occurrence, *, now: datetime, actor: str =
         SliceMiss: the slice lacks something; nothing has changed.
         StaleOccurrence: the attempt or timer has gone; nothing is to be changed.
         StateForbids: an operator's command that the instance's state does not allow.
-        OrchestratorError: an event that a state machine refuses, with the reason's code.
+        OrchestratorError: an event that a state machine refuses, or a choice that an ad-hoc section does, with the
+            reason's code.
     """
     draft = Draft(slice_, now=now, actor=actor)
     match occurrence:
@@ -92,6 +95,8 @@ def decide(slice_: Slice, occurrence: Occurrence, *, now: datetime, actor: str =
             _timer(draft, occurrence)
         case EventArrived():
             receiving.arrived(draft, occurrence)
+        case MemberChosen():
+            adhoc.chosen_by(draft, occurrence)
         case ChildEnded():
             calling.ended(draft, occurrence)
         case Compensate():
@@ -116,6 +121,8 @@ def _look_around(draft: Draft) -> None:
             losing.cancel_branches(draft, draft.graph[path])
         elif look is Look.REPEAT and path == MACHINE and draft.graph.definition.machine is not None:
             machines.go_on(draft, draft.graph[path])
+        elif look is Look.REPEAT and path is not None and draft.graph[path].kind is NodeKind.ADHOC:
+            adhoc.go_on(draft, draft.graph[path])
         elif look is Look.REPEAT and path is not None:
             repeating.go_on(draft, draft.graph[path])
         elif look is Look.UNDONE:

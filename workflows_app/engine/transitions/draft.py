@@ -187,13 +187,20 @@ class Draft(State):
         """Put a node before everything else that is still to be looked at."""
         self.todo.appendleft((look, path))
 
-    def evaluate(self, compiled: Value | Expression, node: Node | None, extra: Mapping[str, Any] | None = None) -> Any:
+    def evaluate(
+        self,
+        compiled: Value | Expression,
+        node: Node | None,
+        extra: Mapping[str, Any] | None = None,
+        steps: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Any:
         """Evaluate over this state.
 
         Args:
             compiled: a template tree or an expression.
             node: the node that reads; ``None`` for the workflow's own output.
             extra: further names, for example ``error``.
+            steps: what is read of steps that the node does not see by itself, by id.
 
         Returns:
             A JSON value within the slice's ``limit_bytes``.
@@ -202,7 +209,9 @@ class Draft(State):
             OrchestratorError: with the code of what is wrong: EXPRESSION_ERROR, EXPRESSION_LIMIT, TOO_LARGE …
         """
         reader = node.path if node else ""
-        wanted = {r.name for r in compiled.reads if r.root == "steps" and r.name and r.name in self.graph.written}
+        given = steps or {}
+        read = {r.name for r in compiled.reads if r.root == "steps" and r.name}
+        wanted = {name for name in read if name in self.graph.written and name not in given}
         paths = {name: self.graph.named(name, reader) for name in sorted(wanted)}
         items = self._iterations(node, compiled)
         self.need_values([*paths.values(), *items.values()])
@@ -210,7 +219,7 @@ class Draft(State):
             "vars": self.instance.variables,
             "now": self.now,
             "instance": self._instance_names(),
-            "steps": {name: self._step_names(path) for name, path in paths.items()},
+            "steps": {**given, **{name: self._step_names(path) for name, path in paths.items()}},
             **{name: self.values_of(path).input["item"] for name, path in items.items()},
             **self._indexes(node),
             **({"state": self.instance.machine_state} if self.graph.definition.machine is not None else {}),

@@ -14,6 +14,7 @@ from workflows_app.engine.events import EventType
 from workflows_app.engine.node import Node, NodeKind
 from workflows_app.engine.states import StepState
 from workflows_app.engine.transitions import (
+    adhoc,
     calling,
     losing,
     machines,
@@ -177,6 +178,11 @@ def _loop(draft: Draft, node: Node) -> None:
     draft.look_later(Look.REPEAT, node.path)
 
 
+def _adhoc(draft: Draft, node: Node) -> None:
+    adhoc.open_(draft, node)
+    _set_deadline(draft, node)
+
+
 def _wait(draft: Draft, node: Node) -> None:
     due = _due(draft, node)
     draft.emit(EventType.STEP_WAITING, node.path, due_at=due.isoformat())
@@ -237,6 +243,7 @@ _KINDS = {
     NodeKind.BRANCH: _open,
     NodeKind.FOREACH: _foreach,
     NodeKind.LOOP: _loop,
+    NodeKind.ADHOC: _adhoc,
     NodeKind.WAIT: _wait,
     NodeKind.RECEIVE: _receive,
     NodeKind.EMIT: receiving.emit,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from workflows_app.engine.commands import TimerKind
@@ -121,6 +122,37 @@ class EventArrived:
     event: Mapping[str, Any]
 
 
+class Act(StrEnum):
+    """What a person does with a member of an ad-hoc section: begin it, put it on the plan, take it off the plan."""
+
+    PICK = "pick"
+    ADD = "add"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberChosen:
+    """A person chose a member of an ad-hoc section.
+
+    Args:
+        section: path of the section.
+        member: id of the step.
+        act: what is to become of it.
+        person: user name.
+        groups: the groups that the person is in.
+        data: JSON that the step reads as ``item.data``.
+        reason: in the person's words.
+    """
+
+    section: str
+    member: str
+    act: Act
+    person: str
+    groups: frozenset[str] = frozenset()
+    data: Any = None
+    reason: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildEnded:
     """The instance that a step called came to an end, the first time or by its undo.
@@ -195,6 +227,7 @@ Occurrence = (
     | AttemptLost
     | TimerFired
     | EventArrived
+    | MemberChosen
     | ChildEnded
     | Compensate
     | Cancel

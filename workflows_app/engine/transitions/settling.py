@@ -8,6 +8,7 @@ from workflows_app.engine.commands import ClearTimers, Unsubscribe
 from workflows_app.engine.definition.model import Rest
 from workflows_app.engine.events import EventType
 from workflows_app.engine.node import Node, NodeKind
+from workflows_app.engine.paths import split
 from workflows_app.engine.states import StepState
 from workflows_app.engine.transitions.draft import Draft, Look
 
@@ -52,8 +53,8 @@ def _decide(draft: Draft, race: Node) -> None:
     won = [path for path in race.children if draft.step(path).state is StepState.COMPLETED]
     if len(won) == race.branch_join.quorum:
         draft.need_values(won)
-        outputs = {path: draft.values_of(path).output for path in won}
-        decided(draft, race, output={**dict.fromkeys(race.children), **outputs})
+        outputs = {split(path)[1]: draft.values_of(path).output for path in won}
+        decided(draft, race, output={**dict.fromkeys(split(path)[1] for path in race.children), **outputs})
 
 
 def decided(draft: Draft, race: Node, **data: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from workflows_app.engine.definition.model import Definition, ForeachBody, LoopBody, Step
+from workflows_app.engine.definition.model import AdhocBody, Definition, ForeachBody, LoopBody, Step
 from workflows_app.engine.needs import Resolver, lists_in
 from workflows_app.engine.values import join_path
 
@@ -79,8 +79,8 @@ class Outline:
             current = inside.owner
 
     def repeats(self, name: str) -> Iterator[Step]:
-        """Yield the ``foreach`` and ``loop`` steps that a step stands in, inner before outer."""
+        """Yield the ``foreach``, ``loop`` and ``adhoc`` steps that a step stands in, inner before outer."""
         for inside, _ in self.lineage(name):
             owner = self.steps[inside.owner].step if inside.owner else None
-            if owner is not None and isinstance(owner.body, ForeachBody | LoopBody):
+            if owner is not None and isinstance(owner.body, ForeachBody | LoopBody | AdhocBody):
                 yield owner

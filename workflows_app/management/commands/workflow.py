@@ -22,6 +22,7 @@ from workflows_app.engine.errors import DefinitionInvalid, Refused
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.states import INSTANCE_ENDED, InstanceState
 from workflows_app.management import (
+    choosing,
     comparing,
     documenting,
     exporting,
@@ -90,6 +91,7 @@ class Command(AnsweringCommand):
         sub = verb("history", "Print an instance's events.")
         sub.add_argument("id", metavar="ID")
         signalling.add_arguments(verb("signal", "Send an event to one instance."))
+        choosing.add_arguments(verb("choose", "Begin, plan or skip a step of an ad-hoc section."))
         sub = verb("emit", "Publish an event for every instance that waits for its type and key.")
         sub.add_argument("event", metavar="EVENT", help="its type, for example payment.received")
         sub.add_argument("--correlate", metavar="KEY", required=True, help="the key that waiting steps correlate by")
@@ -262,6 +264,11 @@ class Command(AnsweringCommand):
     def do_signal(self, *, id: str, event: str, data: str, expect: int | None, **options: Any) -> int:
         key = selectors.parse_id(id)
         self.show(*signalling.send(instance_id=key, event=event, data=data, expect=expect, actor=person()))
+        return DONE
+
+    def do_choose(self, *, id: str, **options: Any) -> int:
+        given = {key: options[key] for key in ("section", "member", "act", "user", "data", "reason")}
+        self.show(*choosing.choose(instance_id=selectors.parse_id(id), actor=person(), **given))
         return DONE
 
     def do_emit(self, *, event: str, correlate: str, data: str, **options: Any) -> int:

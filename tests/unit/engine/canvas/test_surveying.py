@@ -15,6 +15,7 @@ from workflows_app.engine.canvas import Canvas, naming
 from workflows_app.engine.definition import Definition
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.node import Node
+from workflows_app.engine.paths import chosen
 
 
 def echo(path: str, **keys: Any) -> dict[str, Any]:
@@ -190,13 +191,24 @@ def test_cases_and_joins_inside_are_shown_with_the_path_of_their_iteration() -> 
     }
 
 
+def test_each_step_that_people_pick_begins_a_canvas_and_what_follows_the_section_another() -> None:
+    section = {"id": "handle", "adhoc": {"steps": [echo("a"), {"id": "s", "set": {"n": 1}}]}}
+
+    found = survey(section, echo("z"), variables={"n": 0})
+
+    assert shown(found) == [
+        ("when somebody picks `a` in `handle`", "handle-a[...].a", [(2,)]),
+        ("after the section `handle`", "z", []),
+    ]
+
+
 def test_sizes_inside_hold_for_the_last_of_all_items() -> None:
     (found,) = survey(each(echo("b")), input={"type": "object"})
 
     assert found.weight.largest >= len("each[99999].b") + 940
 
 
-@given(definitions(max_steps=12, events=True) | flat() | nested())
+@given(definitions(max_steps=12, events=True, people=True) | flat() | nested())
 def test_every_step_that_can_run_is_in_exactly_one_canvas(drawn: Definition) -> None:
     graph = Graph(drawn)
 
@@ -213,10 +225,16 @@ def nodes(graph: Graph, path: str | None = None) -> Iterator[Node]:
     """Every node, of what repeats those of the iteration that a survey looks at."""
     for node in graph.descendants(path):
         yield node
-        if node.is_repeat:
-            iteration = graph[node.path + naming.ITERATION]
-            yield iteration
-            yield from nodes(graph, iteration.path)
+        for path in iterations(node):
+            yield graph[path]
+            yield from nodes(graph, path)
+
+
+def iterations(node: Node) -> list[str]:
+    """The iterations that a survey looks at: one, or one of each member of an ad-hoc section."""
+    if node.kind == "adhoc":
+        return [chosen(node.path, member.id) + naming.ITERATION for member in node.adhoc.steps]
+    return [node.path + naming.ITERATION] if node.is_repeat else []
 
 
 def inside_what_never_opens(graph: Graph) -> set[str]:
@@ -235,4 +253,4 @@ def inside_what_never_opens(graph: Graph) -> set[str]:
 
 
 def inside(graph: Graph, path: str) -> Iterator[Node]:
-    return nodes(graph, path + naming.ITERATION if graph[path].is_repeat else path)
+    return (node for around in iterations(graph[path]) or [path] for node in nodes(graph, around))

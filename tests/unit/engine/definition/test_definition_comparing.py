@@ -13,8 +13,8 @@ from workflows_app.engine import definition
 from workflows_app.engine.definition import shape
 from workflows_app.engine.definition.comparing import Change, differences
 
-DRAWN = definitions(events=True) | joins.joining()
-DOCUMENTS = documents(events=True) | joins.documents()
+DRAWN = definitions(events=True, people=True) | joins.joining()
+DOCUMENTS = documents(events=True, people=True) | joins.documents()
 MIRRORED = {Change.ADDED: Change.REMOVED, Change.REMOVED: Change.ADDED}
 
 # A key that every step may have, and a value that no strategy draws.

@@ -10,13 +10,13 @@ from workflows_app.engine import definition
 from workflows_app.engine.schemas import validate
 
 
-@given(definitions(events=True))
+@given(definitions(events=True, people=True))
 @settings(max_examples=150, deadline=None)
 def test_parsing_a_dump_gives_the_same_definition(drawn):
     assert definition.parse(definition.dump(drawn)) == drawn
 
 
-@given(definitions(max_steps=6, events=True))
+@given(definitions(max_steps=6, events=True, people=True))
 @settings(max_examples=40, deadline=None)
 def test_a_dump_survives_json_and_yaml(drawn):
     dumped = definition.dump(drawn)
@@ -24,7 +24,7 @@ def test_a_dump_survives_json_and_yaml(drawn):
     assert definition.parse(definition.load(yaml.safe_dump(dumped, allow_unicode=True))) == drawn
 
 
-@given(documents(max_steps=5, events=True))
+@given(documents(max_steps=5, events=True, people=True))
 @settings(max_examples=30, deadline=None)
 def test_what_parses_is_valid_under_the_published_schema(document):
     dumped = definition.dump(definition.parse(document))

@@ -242,8 +242,8 @@ def test_what_is_not_built_yet_is_refused_and_not_ignored(step, path):
 
 def test_every_kind_that_does_not_run_yet_is_refused_by_name():
     found = {p.path for p in problems(WHOLE) if p.code == "NOT_AVAILABLE"}
-    expected = ["adhoc", "approval", "form"]
-    assert {f"steps[{index}].{kind}" for index, kind in enumerate(expected, start=7)} <= found
+    expected = ["approval", "form"]
+    assert {f"steps[{index}].{kind}" for index, kind in enumerate(expected, start=8)} <= found
     assert {"triggers", "steps[7].adhoc.steps[0].manual"} <= found
 
 

@@ -24,7 +24,7 @@ def exact(document: object) -> str:
     return json.dumps(document)
 
 
-@given(documents(events=True))
+@given(documents(events=True, people=True))
 @settings(max_examples=100, deadline=None)
 def test_a_published_document_is_read_back_as_it_is(document):
     stored = definition.dump(definition.parse(document))

@@ -31,6 +31,7 @@ from workflows_app.engine.definition import Definition
 from workflows_app.engine.events import Event
 from workflows_app.engine.fold import State
 from workflows_app.engine.graph import Graph
+from workflows_app.engine.node import Node, NodeKind
 from workflows_app.engine.paths import indexes, iteration_of
 from workflows_app.engine.snapshot import NOT_LOADED, InstanceSnapshot, StepSnapshot
 from workflows_app.engine.states import (
@@ -44,6 +45,7 @@ from workflows_app.engine.states import (
     StepState,
 )
 from workflows_app.engine.transitions import (
+    Act,
     AttemptFailed,
     AttemptLost,
     AttemptSucceeded,
@@ -53,6 +55,7 @@ from workflows_app.engine.transitions import (
     Decision,
     EventArrived,
     Gathered,
+    MemberChosen,
     Occurrence,
     Slice,
     SliceMiss,
@@ -143,6 +146,7 @@ class Simulator:
         if (arrival := self.arrival()) is not None:
             choices.append(("arrive", arrival[0]))
         choices += [("signal", path) for path in sorted(self.subscriptions)]
+        choices += [("choose", path) for path in self.open_sections()]
         if self.cancels and self.state.instance.ending is None:
             choices.append(("cancel", ""))
         assert choices, f"nothing can ever happen again: {self.state.instance}, {self.state.steps}"
@@ -159,6 +163,8 @@ class Simulator:
             self._signal(self.subscriptions[path])
         elif act == "child":
             self._end_child(path)
+        elif act == "choose":
+            self._choose(path)
         elif act == "timer":
             key = min(self.timers, key=lambda k: (self.timers[k], k))
             self.now = max(self.now, self.timers.pop(key))
@@ -167,6 +173,35 @@ class Simulator:
             self.cancels = False
             compensate = self.random.choice([None, True, False])
             self._take(Cancel(actor="ada", compensate=compensate), None)
+
+    def open_sections(self) -> list[str]:
+        """Ad-hoc sections that wait for people, by path."""
+        if self.state.instance.state is not InstanceState.RUNNING or self.state.instance.ending is not None:
+            return []
+        waiting = [path for path, step in self.state.steps.items() if step.state is StepState.WAITING]
+        return sorted(path for path in waiting if self._takes_choices(self.graph[path]))
+
+    def _takes_choices(self, node: Node) -> bool:
+        around = (node.path, *(container.path for container in self.graph.ancestors(node.path)))
+        return node.kind is NodeKind.ADHOC and not any(self.state.step(path).stopping for path in around)
+
+    def _choose(self, path: str) -> None:
+        """Let somebody pick, add or skip a member; what is under way already cannot be picked."""
+        kept, members = self.state.step(path).input, [step.id for step in self.graph[path].adhoc.steps]
+        act = self.random.choice([Act.PICK, Act.PICK, Act.PICK, Act.SKIP, Act.SKIP, Act.ADD])
+        if act is Act.SKIP:
+            members = kept["plan"]
+        elif act is Act.PICK:
+            last = {name: f"{path}-{name}[{kept['runs'].get(name, 0) - 1}]" for name in members}
+            members = [
+                name for name in members if self.state.step(last[name]).state not in STEP_OPEN - {StepState.PENDING}
+            ]
+        if members:
+            member, data = self.random.choice(members), self.random.choice([None, 1, {"n": "x"}])
+            self._take(
+                MemberChosen(section=path, member=member, act=act, person="ada", groups=frozenset({"all"}), data=data),
+                path,
+            )
 
     def arrival(self) -> tuple[str, dict[str, Any]] | None:
         """The oldest event that a step waits for and has not looked at; of several steps the one that waits longest."""

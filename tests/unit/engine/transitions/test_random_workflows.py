@@ -15,6 +15,7 @@ from tests.unit.engine.transitions.simulator import Simulator
 from workflows_app.engine.definition import Definition, parse
 from workflows_app.engine.definition.model import (
     ActivityBody,
+    AdhocBody,
     ChoiceBody,
     Compensation,
     ForeachBody,
@@ -54,7 +55,7 @@ def all_undoable(drawn: Definition) -> Definition:
             case ParallelBody(branches=branches, join=join):
                 inner = {name: steps(branch) for name, branch in branches.items()}
                 return replace(written, body=ParallelBody(branches=inner, join=join))
-            case ForeachBody() | LoopBody():
+            case ForeachBody() | LoopBody() | AdhocBody():
                 return replace(written, body=replace(written.body, steps=steps(written.body.steps)))
             case _:
                 return written
@@ -65,9 +66,10 @@ def all_undoable(drawn: Definition) -> Definition:
 fails_now_and_then = definitions(
     activities=("core.echo", "core.echo", "core.echo", "core.fail"), max_steps=14, events=True
 )
-sagas = (fails_now_and_then | joining()).map(all_undoable)
+with_people = definitions(activities=("core.echo", "core.fail"), max_steps=14, people=True)
+sagas = (fails_now_and_then | joining() | with_people).map(all_undoable)
 calling = definitions(activities=("core.echo", "core.fail"), max_steps=12, calls=True)
-drawn = definitions(max_steps=14) | joining() | definitions(max_steps=14, events=True) | calling
+drawn = definitions(max_steps=14) | joining() | definitions(max_steps=14, events=True) | calling | with_people
 EXAMPLES = int(os.environ.get("RANDOM_DEFINITIONS", "250"))
 """How many definitions each test draws: `make test-random` draws more."""
 many = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])

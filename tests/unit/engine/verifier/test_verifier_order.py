@@ -25,7 +25,7 @@ def found(problems):
     return [(problem.code, problem.path) for problem in problems]
 
 
-@given(definitions(max_steps=12, events=True))
+@given(definitions(max_steps=12, events=True, people=True))
 @settings(max_examples=100, deadline=None)
 def test_definitions_that_are_sound_by_construction_have_no_errors(drawn):
     assert [p for p in verify(drawn, activities=None) if p.severity == "error"] == []
