@@ -17,9 +17,10 @@ def views(found: Instance) -> list[dict[str, Any]]:
     """Return the ad-hoc sections of an instance that wait for people, in the order of their opening.
 
     Returns:
-        ``{step, name, assign, members}`` each: the path; the title, or the id; whom it is assigned to, ``None`` for
-        whoever may operate; and of each member ``{step, name, planned, runs, state}``: how often it is planned, how
-        often it was picked, and the state of its last run, ``None`` before the first.
+        ``{step, name, description, assign, members}`` each: the path; what people call it, the definition's words for
+        it; whom it is assigned to, ``None`` for whoever may operate; and of each member ``{step, name, description,
+        planned, runs, state}``: how often it is planned, how often it was picked, and the state of its last run,
+        ``None`` before the first.
     """
     written = {step["id"]: step for step in written_steps(found.definition_version.document) if "adhoc" in step}
     if not written or found.ended_at is not None:
@@ -32,18 +33,21 @@ def views(found: Instance) -> list[dict[str, Any]]:
 
 
 def _view(found: Instance, row: Step, step: Mapping[str, Any]) -> dict[str, Any]:
-    latest = dict(_latest(row))
+    kept: dict[str, Any] = row.input or {}
+    latest = dict(_latest(row.path, kept["runs"]))
     states = dict(found.steps.filter(path__in=list(latest.values())).values_list("path", "state"))
     return {
         "step": row.path,
         "name": step.get("name") or step["id"],
-        "assign": row.input["assign"],
+        "description": step.get("description"),
+        "assign": kept["assign"],
         "members": [
             {
                 "step": member["id"],
                 "name": member.get("name") or member["id"],
-                "planned": row.input["plan"].count(member["id"]),
-                "runs": row.input["runs"].get(member["id"], 0),
+                "description": member.get("description"),
+                "planned": kept["plan"].count(member["id"]),
+                "runs": kept["runs"].get(member["id"], 0),
                 "state": states.get(latest.get(member["id"], "")),
             }
             for member in step["adhoc"]["steps"]
@@ -51,10 +55,10 @@ def _view(found: Instance, row: Step, step: Mapping[str, Any]) -> dict[str, Any]
     }
 
 
-def _latest(row: Step) -> Iterator[tuple[str, str]]:
+def _latest(section: str, runs: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     """Yield the members that were picked with the path of what each did last."""
-    for member, runs in row.input["runs"].items():
-        yield member, f"{chosen(row.path, member)}[{runs - 1}].{member}"
+    for member, times in runs.items():
+        yield member, f"{chosen(section, member)}[{times - 1}].{member}"
 
 
 def assigned_words(assign: Mapping[str, Any] | None) -> str:

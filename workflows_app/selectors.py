@@ -358,6 +358,14 @@ def failed_inside(instance_id: UUID, *, number: int) -> list[str]:
     return list(rows.order_by("path").values_list("path", flat=True)[:number])
 
 
+def last_picks(instance_id: UUID, section: str, *, number: int) -> list[str]:
+    """Return the paths of the last ``number`` choices in an ad-hoc section, in the order in which they were made."""
+    rows = Step.objects.filter(instance_id=instance_id)
+    runs = rows.filter(path=section).values_list("input__runs", flat=True).first() or {}
+    paths = [f"{chosen(section, name)}[{index}]" for name, n in runs.items() for index in range(max(0, n - number), n)]
+    return list(rows.filter(path__in=paths).order_by("-id").values_list("path", flat=True)[:number])[::-1]
+
+
 def last_paths(instance_id: UUID, *, number: int) -> list[str]:
     """Return the paths of the last ``number`` steps that an instance has come to, in the order of their beginning."""
     rows = Step.objects.filter(instance_id=instance_id).order_by("-id")

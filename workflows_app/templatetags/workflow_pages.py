@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,8 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from workflows_app import spans
+from workflows_app.engine.states import STEP_OPEN
+from workflows_app.section_views import assigned_words
 from workflows_app.templatetags.looks import look_of
 
 register = template.Library()
@@ -57,6 +60,18 @@ def tone(value: str) -> str:
 def querystring_of(**parameters: str | int | None) -> str:
     """Parameters as they stand in an address; empty ones are left out."""
     return urlencode({name: value for name, value in parameters.items() if value})
+
+
+@register.filter
+def assigned(value: Mapping[str, Any] | None) -> str:
+    """Say who may choose in an ad-hoc section."""
+    return assigned_words(value)
+
+
+@register.filter
+def is_open(value: str | None) -> bool:
+    """Say whether a step in this state has begun and not ended."""
+    return value is not None and value in STEP_OPEN
 
 
 @register.filter

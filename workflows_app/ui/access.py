@@ -10,6 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 VIEW_INSTANCES = "workflows_app.view_instance"
+OPERATE_INSTANCES = "workflows_app.change_instance"
 VIEW_ARTIFACTS = "workflows_app.view_artifact"
 VIEW_DEFINITIONS = "workflows_app.view_definitionversion"
 

@@ -10,9 +10,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 
-from workflows_app import machine_views, selectors
+from workflows_app import machine_views, section_views, selectors
 from workflows_app.engine.states import INSTANCE_ENDED
-from workflows_app.ui import machines, outline, sentences
+from workflows_app.ui import machines, outline, sections, sentences
 from workflows_app.ui.access import VIEW_ARTIFACTS, page_of_instances
 from workflows_app.ui.filters import InstanceFilter, mark
 from workflows_app.ui.iterations import Unfolding
@@ -75,6 +75,7 @@ def one(request: HttpRequest, instance_id: UUID) -> HttpResponse:
     pages = pages_of_history(request.GET.get("from", ""), total=instance.sequence, size=EVENTS_ON_A_PAGE)
     children = selectors.children(instance_id, number=CHILDREN_SHOWN + 1)
     is_open = instance.state not in INSTANCE_ENDED
+    waiting = section_views.views(instance)
     tree = outline.tree(lines, rows)
     inner = Unfolding(instance_id, rows, is_open=is_open, undo_failed=instance.undo_failed)
     inner.unfold(lines)
@@ -87,7 +88,7 @@ def one(request: HttpRequest, instance_id: UUID) -> HttpResponse:
             instance,
             steps={line.path: line.row for line in every if line.row},
             names={line.path: line.name for line in every if line.is_named},
-            repeats={line.path: line.progress for line in lines if line.repeat and line.is_open},
+            repeats={line.path: line.progress for line in lines if line.repeats_by_itself and line.is_open},
             whole=inner.whole,
             unclaimed=selectors.unclaimed(instance_id, number=sentences.NAMED + 1) if is_open else [],
             awaited=selectors.awaited(instance_id, number=sentences.NAMED + 1) if is_open else [],
@@ -96,8 +97,11 @@ def one(request: HttpRequest, instance_id: UUID) -> HttpResponse:
             wait=selectors.waits_for(instance),
             called=children[:CHILDREN_SHOWN],
             machine=machine,
+            sections=waiting,
         ),
         "machine": machine,
+        "sections": waiting,
+        "may_choose": any(sections.may_choose(request.user, section) for section in waiting),
         "steps": tree,
         "steps_cut": len(lines) >= STEPS_SHOWN,
         "children": children[:CHILDREN_SHOWN],

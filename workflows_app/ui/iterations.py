@@ -68,6 +68,8 @@ class Unfolding:
         """Add the iterations of a block that are shown, and return each with the lines of its steps."""
         assert block.row is not None
         assert block.repeat is not None
+        if block.kind == "adhoc":
+            return self._picks(block, most)
         failed = self._failures().get(block.path, ()) if block.row.failures or self._undo_failed else ()
         found: list[tuple[Line, list[Line]]] = []
         for index in chosen(block.row.opened, failed, self._under_way().get(block.path, ()), most=most):
@@ -79,6 +81,20 @@ class Unfolding:
             found.append((Line(path=path, name=f"{index}", kind="iteration", depth=0), inner))
         block.iterations = [part for part, _ in found]
         self._cut = self._cut or block.left_out > 0
+        return found
+
+    def _picks(self, section: Line, most: int) -> list[tuple[Line, list[Line]]]:
+        """The same of an ad-hoc section: what was picked last, in the order in which it was."""
+        assert section.repeat is not None
+        members = {step["id"]: step for step in section.repeat["steps"]}
+        found: list[tuple[Line, list[Line]]] = []
+        for path in selectors.last_picks(self.instance_id, section.path, number=min(most, self._room)):
+            name = path[len(section.path) + 1 :]
+            inner = outline.lines([members[name.partition("[")[0]]], limit=LINES, around=f"{path}.")
+            self._room -= len(inner) + 1
+            found.append((Line(path=path, name=name, kind="iteration", depth=0), inner))
+        section.iterations = [part for part, _ in found]
+        self._cut = self._cut or section.left_out > 0
         return found
 
     @property

@@ -11,7 +11,8 @@ from workflows_app.engine.states import StepState
 from workflows_app.models import Step
 
 KINDS = (
-    "set", "choice", "parallel", "foreach", "loop", "wait", "receive", "emit", "call", "decide", "return", "fail",
+    "set", "choice", "parallel", "foreach", "loop", "adhoc", "wait", "receive", "emit", "call", "decide", "return",
+    "fail",
 )  # fmt: skip
 
 
@@ -26,7 +27,7 @@ class Line:
         depth: 0 for the outermost list.
         row: what is stored of it; ``None`` while nothing has happened.
         children: what is nested in it.
-        repeat: what stands under ``foreach`` or ``loop`` in the document.
+        repeat: what stands under ``foreach``, ``loop`` or ``adhoc`` in the document.
         iterations: those of a step that repeats which are shown, each with the steps in it as its children.
     """
 
@@ -54,10 +55,17 @@ class Line:
         return self.row is not None and self.row.state == StepState.WAITING
 
     @property
+    def repeats_by_itself(self) -> bool:
+        """Whether it repeats steps, and not because people choose them."""
+        return self.repeat is not None and self.kind != "adhoc"
+
+    @property
     def progress(self) -> str:
         """How far a step that repeats is; empty for others, and before it has begun."""
         if self.repeat is None or self.row is None or self.row.started_at is None:
             return ""
+        if self.kind == "adhoc":
+            return of_choices(self.row)
         if self.kind == "loop":
             return of_rounds(self.row)
         return of_items(self.row, self.repeat) if self.row.planned is not None else ""
@@ -89,6 +97,12 @@ def of_rounds(row: Step) -> str:
     return f"{row.opened:,} iteration{'' if row.opened == 1 else 's'}"
 
 
+def of_choices(row: Step) -> str:
+    """Say how far an ad-hoc section is, from its own row."""
+    picked = f"{row.opened:,} picked" if row.opened else "nothing picked yet"
+    return f"{picked}, {row.open_children:,} under way" if row.open_children else picked
+
+
 def lines(steps: Sequence[Mapping[str, Any]], *, limit: int, around: str = "") -> list[Line]:
     """Return the first ``limit`` lines of a document's steps, flat.
 
@@ -109,7 +123,7 @@ def _walk(steps: Sequence[Mapping[str, Any]], depth: int, around: str) -> Iterat
             name=step.get("name") or step["id"],
             kind=_kind(step),
             depth=depth,
-            repeat=step.get("foreach") or step.get("loop"),
+            repeat=step.get("foreach") or step.get("loop") or step.get("adhoc"),
         )
         for case in step.get("choice", ()):
             name = f"when {case['when']}" if "when" in case else "otherwise"

@@ -9,6 +9,7 @@ from typing import Any
 
 from workflows_app.engine.states import InstanceState, Role, StepState
 from workflows_app.models import AuditEntry, Dispatch, Subscription
+from workflows_app.section_views import assigned_words
 from workflows_app.spans import moment, span
 from workflows_app.ui import machines
 from workflows_app.waiting import Wait
@@ -38,6 +39,7 @@ class Facts:
     repeats: Mapping[str, str]
     whole: bool
     machine: Mapping[str, Any] | None = None
+    sections: Sequence[Mapping[str, Any]] = ()
 
     def name(self, path: str) -> str:
         name = self.names.get(path, path)
@@ -61,6 +63,7 @@ def sentence(
     repeats: Mapping[str, str] | None = None,
     whole: bool = True,
     machine: Mapping[str, Any] | None = None,
+    sections: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Return what the page says under the title.
 
@@ -77,6 +80,7 @@ def sentence(
         repeats: how far the steps are that repeat others at the moment, by path.
         whole: whether ``steps`` has those of every iteration.
         machine: how a state machine stands, as ``machine_views.view`` returns it.
+        sections: where people choose what is next, as ``section_views.views`` returns them.
     """
     facts = Facts(
         instance=instance,
@@ -91,6 +95,7 @@ def sentence(
         repeats=repeats or {},
         whole=whole,
         machine=machine,
+        sections=sections,
     )
     return _SENTENCES[InstanceState(instance.state)](facts)
 
@@ -224,12 +229,17 @@ def _waits(facts: Facts) -> str:
         _part("Waiting for the last of its dependencies: ", [_until(facts, row) for row in joining], whole),
         _part("To be tried again: ", [_again(facts, row) for row in _retrying(facts)], whole),
         _part("Waiting for a time: ", [_until(facts, row) for row in _timed(facts)], whole),
+        _part("Waiting for people to choose what is done next: ", [_for_people(facts, row) for row in facts.sections]),
         _part("Waiting for an event: ", [_for_event(facts, row) for row in facts.awaited]),
         _part("Waiting for the end of another workflow: ", [_below(facts, row) for row in _calling(facts)], whole),
         # One more than is named has been read, if there is one.
         _part("Waiting for a free worker: ", [_queued(facts, row) for row in facts.unclaimed], False),
     ]
     return " ".join(part for part in parts if part)
+
+
+def _for_people(facts: Facts, section: Mapping[str, Any]) -> str:
+    return f"{facts.name(section['step'])}, for {assigned_words(section['assign'])}"
 
 
 def _timed(facts: Facts) -> list[Any]:

@@ -68,9 +68,10 @@ def test_nothing_begins_before_somebody_chooses(driver: Driver) -> None:
         {
             "step": "handle",
             "name": "handle",
+            "description": None,
             "assign": None,
             "members": [
-                {"step": name, "name": name, "planned": 1, "runs": 0, "state": None}
+                {"step": name, "name": name, "description": None, "planned": 1, "runs": 0, "state": None}
                 for name in ("inspect", "call", "review")
             ],
         }

@@ -138,8 +138,10 @@ def _does(kind: str, value: Any, defaults: Defaults) -> Sentence:
         case "decide":
             return sentence("Asks the decision table ", code(value["table"]), ".")
         case "adhoc":
-            done = [" until ", code(value["complete_when"])] if "complete_when" in value else []
-            return sentence(f"People choose which of its {len(value['steps'])} steps is done next", *done, ".")
+            people = f"People choose which of its {len(value['steps'])} steps is done next"
+            if "complete_when" not in value:
+                return sentence(f"{people}, until none is planned any more.")
+            return sentence(f"{people}, until ", code(value["complete_when"]), ".")
         case "approval" | "form" | "manual":
             asked = {"approval": "for a decision", "form": "for data", "manual": "to do something"}[kind]
             return sentence(f"Asks people {asked}: ", code(value["title"]))

@@ -7,7 +7,7 @@ once nothing in it is under way, when its condition holds; without one, when not
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from workflows_app.engine.errors import ExpressionError, OrchestratorError, Refused, StateForbids
@@ -51,6 +51,17 @@ def _checked(assigned: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
         if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
             raise ExpressionError(f"adhoc.assign.{how} names nobody: {whom!r}"[:200])
     return assigned
+
+
+def is_assigned(assign: Mapping[str, Any], person: str, groups: Collection[str]) -> bool:
+    """Say whether a section that is assigned like this is for a person in these groups to choose in.
+
+    >>> is_assigned({"group": "adjusters"}, "ann", ["adjusters"]), is_assigned({"users": ["bob"]}, "ann", ["bob"])
+    (True, False)
+    """
+    ((how, whom),) = assign.items()
+    named = {whom} if isinstance(whom, str) else set(whom)
+    return not named.isdisjoint(groups if how == "group" else {person})
 
 
 def go_on(draft: Draft, node: Node) -> None:
@@ -141,11 +152,9 @@ def _require_assigned(node: Node, assign: Mapping[str, Any] | None, occurrence: 
     """Hold a person against whom the section is assigned to; without ``assign`` the shells say who may."""
     if assign is None:
         return
-    ((how, whom),) = assign.items()
-    named = {whom} if isinstance(whom, str) else {name for name in whom if isinstance(name, str)}
-    mine = occurrence.groups if how == "group" else {occurrence.person}
-    if named.isdisjoint(mine):
-        whose = f"the group {whom}" if how == "group" else ", ".join(sorted(named)) or "nobody"
+    if not is_assigned(assign, occurrence.person, occurrence.groups):
+        ((how, whom),) = assign.items()
+        whose = f"the group {whom}" if how == "group" else ", ".join([whom] if isinstance(whom, str) else whom)
         raise NotAssigned(f"{node.path} is assigned to {whose}, not to {occurrence.person}")
 
 

@@ -24,7 +24,7 @@ WORDS: dict[str, tuple[Any, str]] = {
     "emit": ({"event": "order.paid"}, "Publishes the event order.paid."),
     "call": ({"workflow": "other"}, "Runs the workflow other."),
     "decide": ({"table": "fees"}, "Asks the decision table fees."),
-    "adhoc": ({"steps": INNER}, "People choose which of its 1 steps is done next."),
+    "adhoc": ({"steps": INNER}, "People choose which of its 1 steps is done next, until none is planned any more."),
     "approval": ({"title": "Pay?", "assign": {"user": "ann"}}, "Asks people for a decision: Pay?"),
     "form": ({"title": "Who?", "assign": {"user": "ann"}, "schema": {}}, "Asks people for data: Who?"),
     "manual": ({"title": "Pack", "assign": {"user": "ann"}}, "Asks people to do something: Pack"),
