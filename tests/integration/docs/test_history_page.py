@@ -15,8 +15,9 @@ from tests.integration.driver import Driver
 from workflows_app import selectors
 from workflows_app.engine.errors import ActivityError, AttemptCancelled
 from workflows_app.engine.events import EventType
+from workflows_app.engine.transitions import Act
 from workflows_app.models import Event, Instance
-from workflows_app.services import decisions, instances, machines, steps, sweep
+from workflows_app.services import decisions, instances, machines, sections, steps, sweep
 from workflows_app.services.steps import Claim
 
 LEASE_IS_OVER = 20
@@ -65,6 +66,11 @@ variables: {v: 0}
 steps:
   - {id: each, foreach: {items: [1], steps: [{id: one, activity: core.echo}]}}
   - {id: again, loop: {times: 1, steps: [{id: two, set: {v: 1}}]}}
+"""
+CHOOSING = """
+workflow: choosing
+version: 1.0.0
+steps: [{id: a, adhoc: {steps: [{id: b, activity: core.echo}]}}]
 """
 MACHINE = """
 workflow: machine
@@ -141,6 +147,10 @@ def events(driver: Driver) -> dict[str, set[str]]:
     driver.drain()
     run_machine(driver)
     driver.run(driver.start(REPEATING))
+    choosing = driver.start(CHOOSING)
+    for act in (Act.ADD, Act.SKIP, Act.PICK):
+        sections.choose(instance_id=choosing.pk, section="a", member="b", act=act, person="ada")
+    driver.run(choosing)
     found: dict[str, set[str]] = defaultdict(set)
     for event in Event.objects.all():
         found[event.type] |= set(event.data)

@@ -26,6 +26,7 @@ from tests.integration.patterns.scenes import (
     told_to_stop,
 )
 from workflows_app.models import Attempt, Instance, Timer
+from workflows_app.services import machines
 
 
 def cancelled(instance: Instance) -> set[str]:
@@ -305,3 +306,40 @@ def test_a_cancelling_partial_join_of_instances_goes_on_with_the_nth_and_cancels
     assert view["state"] == "completed"
     assert cancelled(instance) == set(each("calls", "call", 0, 2, 4))
     assert "calls[5].call" not in view["steps"], "it has not even begun"
+
+
+@shows(10)
+@pytest.mark.parametrize(
+    ("events", "tasks", "end", "reviews"),
+    [
+        (["new", "submitted", "praised"], ["draft", "review"], "accepted", 1),
+        (
+            ["new", "submitted", "criticised", "submitted", "rejected", "submitted", "praised"],
+            ["draft", "review", "correct", "review", "draft_anew", "review"],
+            "accepted",
+            3,
+        ),
+        (
+            ["printed_before", "submitted", "criticised", "tired"],
+            ["mark_up", "review", "correct"],
+            "withdrawn",
+            1,
+        ),
+    ],
+)
+def test_a_cycle_is_entered_and_left_in_more_than_one_place(
+    driver: Driver, document: str, events: list[str], tasks: list[str], end: str, reviews: int
+) -> None:
+    begun: list[str] = []
+    instance = driver.start(document)
+
+    for event in events:
+        machines.send_event(instance_id=instance.pk, event=event, actor="ada")
+        claim = driver.claim_next(instance.pk)
+        if claim is not None:
+            begun.append(claim.parameters["task"])
+            driver.work(claim)
+
+    assert begun == tasks
+    ended = Instance.objects.get(pk=instance.pk)
+    assert (ended.state, ended.machine_state, ended.output) == ("completed", end, {"reviews": reviews})
