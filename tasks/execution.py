@@ -20,6 +20,7 @@ from workflows_app.activities.afterwards import Afterwards, settling
 from workflows_app.artifacts.of_attempt import AttemptArtifacts
 from workflows_app.engine.errors import ActivityError, AttemptCancelled, NotFound
 from workflows_app.services import steps
+from workflows_app.services.checkpoints import AttemptCheckpoint
 from workflows_app.services.steps import Claim, Onward
 
 log = logging.getLogger(__name__)
@@ -91,6 +92,8 @@ def _context(claim: Claim, hold: Hold, afterwards: Afterwards) -> ActivityContex
         deadline_seconds=claim.timeout,
         stop_requested=hold.stop_requested,
         afterwards=afterwards,
+        checkpoint=AttemptCheckpoint(claim),
+        report=hold.report,
         artifacts=AttemptArtifacts(instance_id=claim.instance_id, step=claim.path, check=check),
     )
 

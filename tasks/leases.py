@@ -19,6 +19,7 @@ from types import FrameType
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
+from workflows_app.activities.progress import Progress
 from workflows_app.services import steps
 from workflows_app.services.steps import Claim
 
@@ -46,6 +47,11 @@ class Hold:
         self.told = False
         self.in_main_thread = threading.current_thread() is threading.main_thread()
         self.performing = False
+        self.progress: Progress | None = None
+
+    def report(self, progress: Progress) -> None:
+        """Keep how far the attempt is; it is written with the lease, at most once a second."""
+        self.progress = progress
 
     def stop_requested(self) -> bool:
         """Whether the attempt was told to stop, or is over."""
@@ -140,7 +146,8 @@ class Keeper:
     def _renew(self, hold: Hold, now: float) -> None:
         claim = hold.claim
         try:
-            told = steps.renew(instance_id=claim.instance_id, path=claim.path, number=claim.number)
+            progress, hold.progress = hold.progress, None
+            told = steps.renew(instance_id=claim.instance_id, path=claim.path, number=claim.number, progress=progress)
         except (DatabaseError, InterfaceError) as problem:
             connection.close()
             if now - hold.renewed > settings.ORCHESTRATOR_LEASE_SECONDS:

@@ -208,6 +208,7 @@ def instance_view(instance_id: str | UUID) -> dict[str, Any]:
             "state": row.state,
             "worker": row.worker,
             "idempotency_key": idempotency.of(found.pk, row.path, own_keys.get(row.path), Role(row.role)),
+            "progress": row.progress,
             "error": row.error,
             "started_at": _time(row.started_at),
             "ended_at": _time(row.ended_at),

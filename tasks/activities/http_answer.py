@@ -6,6 +6,7 @@ import codecs
 import json
 import zlib
 from collections.abc import Iterable
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -156,6 +157,28 @@ def reason(result: dict[str, Any]) -> str:
     found = (said.get(key) for key in ("message", "detail", "title", "error"))
     text = next((value for value in found if isinstance(value, str) and value.strip()), "")
     return " ".join(text.split())[:_QUOTED_REASON]
+
+
+def retry_after(headers: dict[str, str], *, now: float) -> float | None:
+    """How many seconds an answer asks to wait (``Retry-After``, RFC 9110, section 10.2.3); ``None`` if it does not.
+
+    Args:
+        headers: of the answer, names in lower case.
+        now: seconds since 1970: the answer may name a date.
+
+    >>> retry_after({"retry-after": "120"}, now=0), retry_after({"retry-after": "later"}, now=0), retry_after({}, now=0)
+    (120.0, None, None)
+    >>> retry_after({"retry-after": "Thu, 01 Jan 1970 00:01:30 GMT"}, now=60)
+    30.0
+    """
+    said = headers.get("retry-after", "").strip()
+    if said.isascii() and said.isdigit():
+        return float(said[:9])
+    try:
+        at = parsedate_to_datetime(said)
+    except ValueError:
+        return None
+    return max(0.0, at.timestamp() - now) if at.tzinfo is not None else None
 
 
 def quoted(result: dict[str, Any]) -> dict[str, Any]:

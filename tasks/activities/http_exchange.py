@@ -104,7 +104,9 @@ class Exchange:
             message = f"{message} after {self._hop} redirects"
         reason = http_answer.reason(result)
         message = f"{message}: {reason}" if reason else f"{message}."
-        return ActivityError(message, code="HTTP_ERROR", details=http_answer.quoted(result))
+        rest = http_answer.retry_after(result["headers"], now=time.time())
+        details = http_answer.quoted(result) | ({} if rest is None else {"retry_after": rest})
+        return ActivityError(message, code="HTTP_ERROR", details=details)
 
     def _details(self) -> dict[str, Any]:
         """Status, and whether something may have happened: only a refusal (4xx) of the first request says no."""

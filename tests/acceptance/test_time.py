@@ -136,3 +136,20 @@ def test_what_waits_holds_no_worker_and_no_message(installation):
     for instance in waiting:
         installation.command("workflow", "terminate", instance)
     invariants.check(installation, [view["id"], *waiting])
+
+
+def test_people_see_how_far_a_running_step_is(installation):
+    document = workflow("reporting", perform("long", "test.block", parameters={"name": "report"}))
+    installation.publish(document)
+    instance = installation.begin("reporting")
+
+    def progress():
+        attempts = installation.show(instance)["attempts"]
+        return attempts[0]["progress"] if attempts else None
+
+    first = eventually(progress, 30, "its progress is shown")
+    eventually(lambda: progress()["done"] > first["done"], 30, "it goes on")
+    installation.release("report")
+
+    assert first["message"] == "waiting for report"
+    assert installation.ended(instance)["state"] == "completed"

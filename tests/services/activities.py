@@ -70,9 +70,12 @@ def undo(*, context: ActivityContext, value: Any = None) -> Any:
 def block(*, name: str, context: ActivityContext) -> Any:
     _record("block", context, name=name)
     gates = folder() / f"release-{name}", folder() / f"release-{name}.{context.attempt}"
+    looks = context.checkpoint.load() or 0
     while not any(gate.exists() for gate in gates):
-        context.check()
+        looks += 1
+        context.heartbeat(looks, message=f"waiting for {name}")
         time.sleep(POLL_SECONDS)
+    context.checkpoint.save(looks)
     _record("released", context, name=name)
     return {"name": name}
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from workflows_app.engine.definition.model import Backoff, Retry
+
+LONGEST_REST = 86_400
+"""Seconds for which an error may hold up the next attempt at most, whatever it asks for."""
 
 
 def interval(policy: Retry, failures: int, jitter: float) -> float:
@@ -48,6 +54,24 @@ def _exponential(policy: Retry, failures: int) -> float:
             break
         base *= policy.multiplier
     return base
+
+
+def asked_for(problem: Mapping[str, Any]) -> float:
+    """Return how many seconds the other side asked to be left alone: ``details.retry_after``, a day at most.
+
+    Args:
+        problem: the error that ended the attempt (RFC 9110, section 10.2.3, for ``http.request``).
+
+    >>> asked_for({"code": "HTTP_ERROR", "details": {"status": 429, "retry_after": 90}}), asked_for({"code": "X"})
+    (90.0, 0.0)
+    >>> asked_for({"details": {"retry_after": 10**9}}), asked_for({"details": {"retry_after": "soon"}})
+    (86400.0, 0.0)
+    """
+    details = problem.get("details")
+    seconds = details.get("retry_after") if isinstance(details, Mapping) else None
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
+        return 0.0
+    return float(min(seconds, LONGEST_REST))
 
 
 def attempts_left(policy: Retry | None, failures: int) -> int:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from workflows_app.activities import progress
 from workflows_app.engine import idempotency
 from workflows_app.engine.states import Role
 from workflows_app.models import Instance
@@ -98,6 +99,7 @@ def details(found: Mapping[str, Any]) -> str:
             "attempt": a["number"],
             "role": a["role"],
             "state": a["state"],
+            "progress": tame(progress.words(**a["progress"])) if a["progress"] else None,
             "started": a["started_at"],
             "error": f"{a['error']['code']}: {a['error']['message']}" if a["error"] else None,
         }

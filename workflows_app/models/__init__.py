@@ -1,6 +1,7 @@
 """Data and constraints. Behaviour lives in ``services``; what rows mean lives in ``engine``."""
 
 from workflows_app.models.artifacts import Artifact
+from workflows_app.models.checkpoints import Checkpoint
 from workflows_app.models.decision_tables import DecisionTable, DecisionTableVersion
 from workflows_app.models.definitions import Definition, DefinitionVersion
 from workflows_app.models.history import AuditEntry, Event
@@ -15,6 +16,7 @@ __all__ = [
     "Attempt",
     "AuditEntry",
     "CachedResult",
+    "Checkpoint",
     "Consumption",
     "DecisionTable",
     "DecisionTableVersion",

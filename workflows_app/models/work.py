@@ -31,6 +31,8 @@ class Attempt(models.Model):
     timeout_at = models.DateTimeField()
     stop_requested = models.BooleanField(default=False)
     error = models.JSONField(null=True, decoder=Decoder)
+    progress = models.JSONField(null=True, decoder=Decoder)
+    progress_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 
+from workflows_app.activities.progress import Progress
 from workflows_app.engine import idempotency, stored
 from workflows_app.engine.commands import Dispatch
 from workflows_app.engine.graph import Graph
@@ -174,8 +176,8 @@ def _activity(node: Node, role: Role) -> str:
     return node.activity
 
 
-def renew(*, instance_id: UUID, path: str, number: int) -> bool | None:
-    """Extend the lease of a running attempt.
+def renew(*, instance_id: UUID, path: str, number: int, progress: Progress | None = None) -> bool | None:
+    """Extend the lease of a running attempt, and keep how far it is if that was reported.
 
     Returns:
         Whether the attempt was told to stop; ``None`` if it is not running any more, so that its process should
@@ -183,8 +185,14 @@ def renew(*, instance_id: UUID, path: str, number: int) -> bool | None:
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT stop_requested FROM wf_renew(%s, %s, %s, %s)",
-            [instance_id, path, number, settings.ORCHESTRATOR_LEASE_SECONDS],
+            "SELECT stop_requested FROM wf_renew_lease(%s, %s, %s, %s, %s)",
+            [
+                instance_id,
+                path,
+                number,
+                settings.ORCHESTRATOR_LEASE_SECONDS,
+                None if progress is None else json.dumps(progress.as_dict()),
+            ],
         )
         row = cursor.fetchone()
     return None if row is None else bool(row[0])

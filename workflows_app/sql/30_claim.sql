@@ -70,11 +70,3 @@ BEGIN
     RETURN QUERY SELECT i.definition_version_id, i.workflow::text, i.version::text, i.correlation_id::text,
         t.number, t.role, t.input, t.timeout, t.idempotency_key;
 END $$;
-
--- Renew the leases that one process holds; no row comes back for an attempt that was ended by somebody else.
-CREATE OR REPLACE FUNCTION wf_renew(p_instance uuid, p_path text, p_number int, p_lease float)
-RETURNS TABLE (stop_requested boolean) LANGUAGE sql AS $$
-    UPDATE workflows_app_attempt a SET lease_expires_at = wf_clock() + make_interval(secs => p_lease)
-    WHERE a.instance_id = p_instance AND a.path = p_path AND a.number = p_number AND a.state = 'running'
-    RETURNING a.stop_requested
-$$;

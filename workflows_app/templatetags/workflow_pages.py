@@ -14,6 +14,7 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from workflows_app import spans
+from workflows_app.activities.progress import words as progress_words
 from workflows_app.engine.states import STEP_OPEN
 from workflows_app.section_views import assigned_words
 from workflows_app.templatetags.looks import look_of
@@ -72,6 +73,12 @@ def assigned(value: Mapping[str, Any] | None) -> str:
 def is_open(value: str | None) -> bool:
     """Say whether a step in this state has begun and not ended."""
     return value is not None and value in STEP_OPEN
+
+
+@register.filter
+def progress(value: dict[str, Any]) -> str:
+    """Say how far an attempt is."""
+    return progress_words(**value)
 
 
 @register.filter

@@ -9,6 +9,7 @@ import socket
 import pytest
 
 from tasks.activities import http_transport
+from workflows_app.engine.errors import ActivityError
 
 
 def test_a_json_answer_comes_back_parsed_and_as_text(bank, call):
@@ -289,3 +290,14 @@ def test_a_forked_child_has_no_part_in_its_parents_connections(bank, call):
 
     assert os.waitstatus_to_exitcode(status) == 0
     assert len(http_transport._transports) == 1
+
+
+@pytest.mark.parametrize(("said", "seconds"), [("120", 120), ("soon", None), ("-1", None)])
+def test_a_refusal_that_asks_to_wait_says_for_how_long(bank, call, said, seconds):
+    bank.answers("/orders", 429, Retry_After=said)
+
+    with pytest.raises(ActivityError) as refused:
+        call(connection="bank", path="/orders")
+
+    assert refused.value.details.get("retry_after") == seconds
+    assert refused.value.recoverable

@@ -19,16 +19,17 @@ from workflows_app.services.steps import Claim
 
 @pytest.fixture
 def shown_activities() -> Iterator[types.ModuleType]:
-    """The module of the guide's example, imported; forgotten afterwards."""
+    """The guide's examples as one module, imported; forgotten afterwards."""
     registry.discover()
-    (shown,) = [block for block in blocks(DOCS / "guides" / "activities.md") if block.info == "python"]
+    shown = [block for block in blocks(DOCS / "guides" / "activities.md") if block.info == "python"]
     known, tasks = dict(registry._activities), set(current_app.tasks)
     # A shared task is also promised to every Celery application made later on.
     promised = set(_state._on_app_finalizers)
     module = types.ModuleType("warehouse")
     sys.modules["warehouse"] = module
     try:
-        exec(compile(shown.text, str(shown), "exec"), module.__dict__)
+        for block in shown:
+            exec(compile(block.text, str(block), "exec"), module.__dict__)
         yield module
     finally:
         registry._activities = known

@@ -13,7 +13,8 @@ from django.core.management import get_commands, load_command_class
 
 from tests.integration.docs.pages import DOCS, GUIDES, Block, blocks, names, table
 from tests.integration.driver import Driver
-from workflows_app.activities import registry
+from workflows_app.activities import ActivityContext, registry
+from workflows_app.activities.progress import Progress
 from workflows_app.engine.definition import availability
 from workflows_app.engine.definition.language import STEP_KINDS
 from workflows_app.engine.errors import Problem
@@ -105,6 +106,21 @@ def test_the_shown_activities_are_registered_as_the_guide_says(shown_activities:
     assert reserve.description == "Takes goods off the shelf."
     assert reserve.parameters["required"] == ["sku"]
     assert registry.get("warehouse.count").version == "1.0.0"
+
+
+def test_the_shown_checkpoint_spares_what_was_done(
+    shown_activities: types.ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shown_activities.time, "sleep", lambda seconds: None)
+    heard: list[Progress] = []
+    facts = dict.fromkeys(("instance_id", "workflow", "version", "correlation_id", "step", "idempotency_key"), "x")
+    context = ActivityContext(attempt=2, report=heard.append, **facts)
+    context.checkpoint.save(3)
+
+    counted = registry.get("warehouse.recount").perform({"shelves": 5}, context)
+
+    assert counted == {"counted": 5}
+    assert [progress.done for progress in heard] == [3, 4]
 
 
 @pytest.mark.parametrize("page", [*GUIDES, DOCS / "history.md"], ids=lambda page: str(page.name))

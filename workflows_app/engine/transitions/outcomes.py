@@ -159,7 +159,7 @@ def _again_or_fail(
         facts["effect_unknown"] = True
     stopping_now = not undo and draft.stopped(node)
     if policy is not None and not stopping_now and _grants(draft, node, policy, step, problem, facts):
-        seconds = retry.interval(policy, step.failures + 1, jitter)
+        seconds = max(retry.interval(policy, step.failures + 1, jitter), retry.asked_for(problem))
         due = draft.now + timedelta(seconds=seconds)
         draft.emit(EventType.STEP_RETRYING, node.path, error=dict(problem), due_at=due.isoformat(), **facts)
         draft.command(SetTimer(step=node.path, kind=TimerKind.RETRY, due_at=due))
