@@ -21,6 +21,7 @@ from workflows_app.artifacts.of_attempt import AttemptArtifacts
 from workflows_app.engine.errors import ActivityError, AttemptCancelled, NotFound
 from workflows_app.services import steps
 from workflows_app.services.checkpoints import AttemptCheckpoint
+from workflows_app.services.effects import AttemptEffects
 from workflows_app.services.steps import Claim, Onward
 
 log = logging.getLogger(__name__)
@@ -94,6 +95,7 @@ def _context(claim: Claim, hold: Hold, afterwards: Afterwards) -> ActivityContex
         afterwards=afterwards,
         checkpoint=AttemptCheckpoint(claim),
         report=hold.report,
+        effects=AttemptEffects(claim),
         artifacts=AttemptArtifacts(instance_id=claim.instance_id, step=claim.path, check=check),
     )
 

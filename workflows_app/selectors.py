@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Prefetch, Q, QuerySet, TextField
+from django.db.models import OuterRef, Prefetch, Q, QuerySet, Subquery, TextField
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Left
 
@@ -19,12 +19,13 @@ from workflows_app import machine_views, section_views
 from workflows_app.engine import idempotency
 from workflows_app.engine.errors import NotFound
 from workflows_app.engine.paths import chosen
-from workflows_app.engine.states import AttemptState, InstanceState, Role, StepState
+from workflows_app.engine.states import AttemptState, EffectState, InstanceState, Role, StepState
 from workflows_app.models import (
     Artifact,
     Attempt,
     AuditEntry,
     Dispatch,
+    Effect,
     Event,
     Instance,
     Slot,
@@ -44,6 +45,8 @@ WITH RECURSIVE callers AS (
 SELECT c.id FROM callers c JOIN workflows_app_slot s ON s.instance_id = c.id
 WHERE s.workflow = %s AND s.key = %s AND s.state <> 'waiting' ORDER BY c.depth DESC
 """
+MOST_EFFECTS = 1000
+"""Of more effects the last ones are listed."""
 MOST_CHILDREN = 1000
 """How many called instances are shown of one."""
 
@@ -239,6 +242,21 @@ def instance_view(instance_id: str | UUID) -> dict[str, Any]:
         "attempts": attempts,
         "awaited": awaited,
         "sections": section_views.views(found),
+        "effects": [
+            {
+                "step": row.path,
+                "attempt": row.number,
+                "role": row.role,
+                "kind": row.kind,
+                "target": row.target,
+                "idempotency_key": row.idempotency_key,
+                "state": row.state,
+                "facts": row.facts,
+                "planned_at": _time(row.planned_at),
+                "settled_at": _time(row.settled_at),
+            }
+            for row in effects_of(found.pk, number=MOST_EFFECTS)
+        ],
         "waits_for": {**wait.as_dict(), "sentence": sentence(wait)} if wait else None,
     }
 
@@ -394,6 +412,20 @@ def history_page(instance_id: UUID, *, first: int, size: int, length: int) -> li
     rows = Event.objects.filter(instance_id=instance_id, sequence__gte=first).order_by("sequence")
     fields = ("sequence", "type", "step", "at", "actor")
     return list(rows.values(*fields, text=_beginning("data", length))[:size])
+
+
+def effects_of(instance_id: UUID, *, number: int) -> Sequence[Effect]:
+    """Return the last ``number`` effects of an instance in the order of their planning.
+
+    One that is planned by an attempt that is over is returned as unknown: nobody will say any more what came of it.
+    """
+    attempt = Attempt.objects.filter(instance_id=instance_id, path=OuterRef("path"), number=OuterRef("number"))
+    rows = Effect.objects.filter(instance_id=instance_id).annotate(attempt_state=Subquery(attempt.values("state")[:1]))
+    found = list(rows.order_by("-id")[:number])[::-1]
+    for row in found:
+        if row.state == EffectState.PLANNED and row.attempt_state != AttemptState.RUNNING:
+            row.state = EffectState.UNKNOWN
+    return found
 
 
 def audit_of(target: str, *, number: int) -> list[AuditEntry]:

@@ -104,7 +104,7 @@ def as_result(answer: httpx.Response, body: bytes, secrets: tuple[str, ...]) -> 
         body: its unpacked body.
         secrets: values that must not come back.
     """
-    text = _hide(_text(answer, body), secrets)
+    text = hidden(_text(answer, body), secrets)
     return {
         "status": answer.status_code,
         "headers": headers_of(answer, secrets),
@@ -119,7 +119,7 @@ def headers_of(answer: httpx.Response, secrets: tuple[str, ...]) -> dict[str, st
     for raw_name, raw_value in answer.headers.raw:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return {name: _hide(value, secrets) for name, value in headers.items()}
+    return {name: hidden(value, secrets) for name, value in headers.items()}
 
 
 def fitted(result: dict[str, Any]) -> dict[str, Any]:
@@ -204,7 +204,8 @@ def _text(answer: httpx.Response, body: bytes) -> str:
     return body.decode(name, "replace").encode("utf-8", "replace").decode("utf-8")
 
 
-def _hide(text: str, secrets: tuple[str, ...]) -> str:
+def hidden(text: str, secrets: tuple[str, ...]) -> str:
+    """The text without the values of secrets."""
     for secret in secrets:
         if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, "[hidden]")

@@ -23,7 +23,8 @@ class Exchange:
         endpoint: the connection it goes through.
         redirects: how many may be followed.
         seconds: time-out of the whole.
-        context: the attempt.
+        context: the attempt; a request that may change something goes into its ledger.
+        kind: what the ledger calls the request.
         save: whether a successful answer's body becomes an artifact.
     """
 
@@ -37,6 +38,7 @@ class Exchange:
         seconds: float,
         context: ActivityContext,
         save: bool = False,
+        kind: str = "http.request",
     ) -> None:
         self._outgoing = outgoing
         self._policy = policy
@@ -44,7 +46,9 @@ class Exchange:
         self._redirects = redirects
         self._seconds = seconds
         self._call = network.Call(deadline=time.monotonic() + seconds, should_stop=context.should_stop)
-        self._context = context if save else None
+        self._context = context
+        self._save = save
+        self._kind = kind
         self._hop = 0
         self._status = 0
 
@@ -57,6 +61,17 @@ class Exchange:
         Raises:
             ActivityError: as ``http.request`` describes.
         """
+        if self._outgoing.method in http_call.SAFE_METHODS:
+            return self._run(ok_status)
+        address = self._outgoing.url
+        target = f"{self._outgoing.method} {address.scheme}://{address.netloc.decode()}{address.path}"
+        with self._context.effects.planned(self._kind, http_answer.hidden(target, self._secrets)) as effect:
+            try:
+                return self._run(ok_status)
+            finally:
+                effect.facts["status"] = self._status
+
+    def _run(self, ok_status: Any) -> dict[str, Any]:
         try:
             with network.bounded(self._call):
                 result = self._follow(ok_status)
@@ -87,7 +102,7 @@ class Exchange:
 
     def _read(self, answer: Any, url: Any, ok_status: Any) -> dict[str, Any]:
         try:
-            if self._context is not None and http_call.is_ok(answer.status_code, ok_status):
+            if self._save and http_call.is_ok(answer.status_code, ok_status):
                 result = http_saving.save(answer, url, self._context, self._secrets)
             else:
                 result = http_answer.as_result(answer, http_answer.read_body(answer), self._secrets)

@@ -82,7 +82,9 @@ def send(
     )
     if html is not None:
         message.attach_alternative(html, "text/html")
-    _deliver(message, min(DEFAULT_SECONDS, context.deadline_seconds or DEFAULT_SECONDS))
+    with context.effects.planned("mail.send", f"to {', '.join(receivers)}") as effect:
+        effect.facts["message_id"] = message.extra_headers["Message-ID"]
+        _deliver(message, min(DEFAULT_SECONDS, context.deadline_seconds or DEFAULT_SECONDS))
     return {"message_id": message.extra_headers["Message-ID"], "to": receivers}
 
 

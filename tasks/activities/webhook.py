@@ -86,6 +86,7 @@ def send(
         redirects=0,
         seconds=http.seconds_of(timeout, context),
         context=context,
+        kind="webhook.send",
     )
     try:
         result = exchange.run(ok_status)

@@ -13,6 +13,7 @@ import structlog
 from workflows_app.activities.afterwards import Afterwards
 from workflows_app.activities.artifacts import Artifacts, NoArtifacts
 from workflows_app.activities.checkpoints import Checkpoint, OwnCheckpoint
+from workflows_app.activities.effects import Effects, NoLedger
 from workflows_app.activities.progress import MESSAGE_LENGTH, Progress
 from workflows_app.engine.errors import AttemptCancelled
 
@@ -54,6 +55,7 @@ class ActivityContext:
         afterwards: takes what is to be done once the result is committed, or is known never to be.
         checkpoint: keeps a value for the next attempt of the step.
         report: takes how far the attempt is; see ``heartbeat``.
+        effects: records what the attempt does outside.
         artifacts: keeps what is too large or too binary for a result, and reads it by reference.
     """
 
@@ -70,6 +72,7 @@ class ActivityContext:
     afterwards: Afterwards = field(default_factory=Afterwards, repr=False)
     checkpoint: Checkpoint = field(default_factory=OwnCheckpoint, repr=False)
     report: Callable[[Progress], None] = unheard
+    effects: Effects = field(default_factory=NoLedger, repr=False)
     artifacts: Artifacts = field(default_factory=NoArtifacts, repr=False)
 
     def should_stop(self) -> bool:

@@ -6,23 +6,30 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from workflows_app.engine.states import ATTEMPT_TRANSITIONS, INSTANCE_TRANSITIONS, STEP_TRANSITIONS
+from workflows_app.engine.states import (
+    ATTEMPT_TRANSITIONS,
+    EFFECT_TRANSITIONS,
+    INSTANCE_TRANSITIONS,
+    STEP_TRANSITIONS,
+)
 
 INTRODUCTION = """# State tables
 
 Made by `python manage.py states`; a test holds this page to the tables in `workflows_app/engine/states.py`, from which
 the database's constraints derive as well. A terminal state has no way out; `compensation_failed` waits for an operator,
-and a `completed` instance is undone only with the instance that called it.
+and a `completed` instance is undone only with the instance that called it. An effect is what an attempt did outside;
+one that is still `planned` when its attempt is over is read as `unknown`.
 """
 
 
 def page() -> str:
-    """Return the documentation page of all three machines."""
+    """Return the documentation page of all four machines."""
     parts = [INTRODUCTION]
     for name, table in (
         ("Instance", INSTANCE_TRANSITIONS),
         ("Step", STEP_TRANSITIONS),
         ("Attempt", ATTEMPT_TRANSITIONS),
+        ("Effect", EFFECT_TRANSITIONS),
     ):
         parts.append(f"## {name}\n\n```mermaid\n{diagram(table)}\n```\n")
     return "\n".join(parts)

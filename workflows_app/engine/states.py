@@ -62,8 +62,17 @@ class Role(StrEnum):
     COMPENSATION = "compensation"
 
 
+class EffectState(StrEnum):
+    """What is known of an effect outside: it is about to happen, it happened, it did not, or nobody knows."""
+
+    PLANNED = "planned"
+    CONFIRMED = "confirmed"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
 I = InstanceState  # noqa: E741 - the tables below are read as tables
-S, A = StepState, AttemptState
+S, A, E = StepState, AttemptState, EffectState
 
 INSTANCE_TRANSITIONS: Mapping[InstanceState, frozenset[InstanceState]] = MappingProxyType(
     {
@@ -106,6 +115,15 @@ ATTEMPT_TRANSITIONS: Mapping[AttemptState, frozenset[AttemptState]] = MappingPro
         A.TIMED_OUT: frozenset(),
         A.LOST: frozenset(),
         A.CANCELLED: frozenset(),
+    }
+)
+
+EFFECT_TRANSITIONS: Mapping[EffectState, frozenset[EffectState]] = MappingProxyType(
+    {
+        E.PLANNED: frozenset({E.CONFIRMED, E.REFUSED, E.UNKNOWN}),
+        E.CONFIRMED: frozenset(),
+        E.REFUSED: frozenset(),
+        E.UNKNOWN: frozenset(),
     }
 )
 

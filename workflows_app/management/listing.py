@@ -119,7 +119,11 @@ def details(found: Mapping[str, Any]) -> str:
     actions = {a["step"]: a["idempotency_key"] for a in found["attempts"] if a["role"] == "action"}
     keys = {path: key for path, key in actions.items() if key != idempotency.of(found["id"], path, None, Role.ACTION)}
     lines += ["\n".join(f"  {path} has the key {tame(key)}" for path, key in keys.items())] if keys else []
-    lines += [table(rows) for rows in (found["children"], attempts) if rows]
+    effects = [
+        {key: effect[key] for key in ("step", "attempt", "kind", "state")} | {"target": tame(effect["target"])}
+        for effect in found["effects"]
+    ]
+    lines += [table(rows) for rows in (found["children"], attempts, effects) if rows]
     return "\n\n".join(lines)
 
 

@@ -4,6 +4,7 @@ from workflows_app.models.artifacts import Artifact
 from workflows_app.models.checkpoints import Checkpoint
 from workflows_app.models.decision_tables import DecisionTable, DecisionTableVersion
 from workflows_app.models.definitions import Definition, DefinitionVersion
+from workflows_app.models.effects import Effect
 from workflows_app.models.history import AuditEntry, Event
 from workflows_app.models.instances import Instance, Step
 from workflows_app.models.messages import Consumption, PublishedEvent, Subscription, Wakeup
@@ -23,6 +24,7 @@ __all__ = [
     "Definition",
     "DefinitionVersion",
     "Dispatch",
+    "Effect",
     "Event",
     "Instance",
     "Notice",

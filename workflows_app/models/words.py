@@ -9,7 +9,7 @@ from typing import Any, Final
 from django.db import models
 from django.db.models import Q
 
-from workflows_app.engine.states import AttemptState, Cause, InstanceState, Role, StepState
+from workflows_app.engine.states import AttemptState, Cause, EffectState, InstanceState, Role, StepState
 
 DOMAINS: Final[dict[str, type[StrEnum]]] = {
     "wf_instance_state": InstanceState,
@@ -17,6 +17,7 @@ DOMAINS: Final[dict[str, type[StrEnum]]] = {
     "wf_step_state": StepState,
     "wf_role": Role,
     "wf_attempt_state": AttemptState,
+    "wf_effect_state": EffectState,
 }
 """The types, each with the words that it takes; ``migrate`` keeps the database's up to date."""
 

@@ -14,7 +14,12 @@ from typing import Any
 from django.db import connections, transaction
 from django.db.migrations.executor import MigrationExecutor
 
-from workflows_app.engine.states import ATTEMPT_TRANSITIONS, INSTANCE_TRANSITIONS, STEP_TRANSITIONS
+from workflows_app.engine.states import (
+    ATTEMPT_TRANSITIONS,
+    EFFECT_TRANSITIONS,
+    INSTANCE_TRANSITIONS,
+    STEP_TRANSITIONS,
+)
 from workflows_app.models.words import DOMAINS
 
 FOLDER = Path(__file__).parent
@@ -47,6 +52,7 @@ def statements() -> Iterator[str]:
     yield transition_guard("instance", INSTANCE_TRANSITIONS)
     yield transition_guard("step", STEP_TRANSITIONS)
     yield transition_guard("attempt", ATTEMPT_TRANSITIONS)
+    yield transition_guard("effect", EFFECT_TRANSITIONS)
 
 
 def domain(name: str, words: type[StrEnum]) -> str:

@@ -24,6 +24,7 @@ ATTEMPTS_SHOWN = 100
 ACTS_SHOWN = 50
 CHILDREN_SHOWN = 100
 ARTIFACTS_SHOWN = 100
+EFFECTS_SHOWN = 100
 STEPS_SHOWN = 500
 VALUE_LENGTH = 20_000
 EVENT_LENGTH = 4_000
@@ -118,6 +119,7 @@ def one(request: HttpRequest, instance_id: UUID) -> HttpResponse:
         "event_length": EVENT_LENGTH,
         "pages": pages,
         "acts": acts,
+        "effects": selectors.effects_of(instance_id, number=EFFECTS_SHOWN),
         "artifacts": selectors.artifacts_of(instance_id, number=ARTIFACTS_SHOWN),
         "may_download": request.user.has_perm(VIEW_ARTIFACTS),
         "is_open": is_open,

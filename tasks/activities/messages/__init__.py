@@ -9,6 +9,7 @@ unknown; every attempt of a step sends the same id. What a step receives is ackn
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from tasks.activities.messages import amqp, bodies, brokers, lists, streams
@@ -90,20 +91,24 @@ def publish(
         if len(name.encode()) > _LONGEST_NAME:
             brokers.refuse("headers", f"Names and ids have at most {_LONGEST_NAME} bytes.")
     message = bodies.outgoing(body, headers or {}, message_id, context.idempotency_key)
-    context.check()
     if broker.kind == "amqp":
         _only_redis(kind=kind, envelope=None if envelope else False)
         exchange, key = ("", to) if isinstance(to, str) else (to["exchange"], to.get("routing_key", ""))
         for name in (exchange, key):
             _short("to", name)
-        amqp.publish(broker, exchange=exchange, routing_key=key, message=message)
+        send = partial(amqp.publish, broker, exchange=exchange, routing_key=key, message=message)
+        place = f"{exchange or '(default)'} {key}"
     elif not isinstance(to, str):
         brokers.refuse("to", "Redis knows no exchanges; name a list or a stream.")
     elif kind == "stream":
         _only_list(envelope)
-        streams.publish(broker, key=to, message=message)
+        send, place = partial(streams.publish, broker, key=to, message=message), to
     else:
-        lists.publish(broker, key=to, message=message, envelope=envelope)
+        send, place = partial(lists.publish, broker, key=to, message=message, envelope=envelope), to
+    context.check()
+    with context.effects.planned("message.publish", f"{connection}: {place}") as effect:
+        effect.facts["message_id"] = message.id
+        send()
     return {"message_id": message.id, "to": to}
 
 

@@ -335,7 +335,7 @@ def test_the_page_costs_the_same_queries_whatever_happened(
 
     # Session, user, two for permissions, instance, steps, acts, attempts, called instances, artifacts, events. What an
     # open one waits for: two more.
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         show(pages, instance)
 
 

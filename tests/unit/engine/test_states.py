@@ -9,10 +9,12 @@ import pytest
 from workflows_app.engine import diagrams
 from workflows_app.engine.states import (
     ATTEMPT_TRANSITIONS,
+    EFFECT_TRANSITIONS,
     INSTANCE_ENDED,
     INSTANCE_TRANSITIONS,
     STEP_TRANSITIONS,
     AttemptState,
+    EffectState,
     InstanceState,
     StepState,
 )
@@ -21,6 +23,7 @@ MACHINES = [
     (InstanceState, INSTANCE_TRANSITIONS),
     (StepState, STEP_TRANSITIONS),
     (AttemptState, ATTEMPT_TRANSITIONS),
+    (EffectState, EFFECT_TRANSITIONS),
 ]
 
 

@@ -1,0 +1,58 @@
+"""What an activity does to the world outside: planned before anything leaves, settled when its outcome is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from workflows_app.engine.errors import ActivityError
+from workflows_app.engine.states import EffectState
+from workflows_app.engine.transitions import effect_unknown
+
+
+@dataclass(slots=True)
+class Effect:
+    """One effect on its way: ``facts`` is what the activity learns of it, short and JSON-like (``{"status": 201}``)."""
+
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Effects(Protocol):
+    """The ledger of one attempt."""
+
+    def planned(self, kind: str, target: str) -> AbstractContextManager[Effect]:
+        """Record that something is about to be done outside, and what comes of it when the block ends.
+
+        A block that ends normally confirms the effect. One that raises leaves it refused: nothing was done; or
+        unknown, where the error's ``details`` have ``"effect": "unknown"``, and for any exception that is no
+        ``ActivityError``. What is still planned when its attempt is over is unknown too.
+
+        Args:
+            kind: what does it, such as ``http.request``.
+            target: what is touched, for people: no secrets, no query; the first 500 characters are kept.
+
+        Raises:
+            AttemptCancelled: the attempt is over: do nothing, another one may be at it.
+        """
+        ...
+
+
+class NoLedger:
+    """The ledger of an attempt outside an installation: nothing is recorded."""
+
+    @contextmanager
+    def planned(self, kind: str, target: str) -> Iterator[Effect]:
+        yield Effect()
+
+
+def came_to(raised: BaseException) -> EffectState:
+    """Say what an exception means for the effect that was on its way.
+
+    >>> came_to(ActivityError("no such order")).value, came_to(OSError("gone")).value
+    ('refused', 'unknown')
+    """
+    if isinstance(raised, ActivityError) and not effect_unknown({"details": raised.details}):
+        return EffectState.REFUSED
+    return EffectState.UNKNOWN

@@ -1,0 +1,33 @@
+"""The effect ledger: what attempts did to the world outside. A record for people, nothing the engine decides on."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from workflows_app.engine.states import EffectState
+from workflows_app.models.instances import Instance
+from workflows_app.models.numbers import Decoder
+from workflows_app.models.words import WordField
+
+
+class Effect(models.Model):
+    """One effect of one attempt; what is planned while its attempt is over is unknown."""
+
+    id = models.BigAutoField(primary_key=True)
+    instance = models.ForeignKey(Instance, on_delete=models.CASCADE, related_name="effects", db_index=False)
+    path = models.CharField(max_length=300)
+    number = models.IntegerField()
+    role = WordField(domain="wf_role")
+    kind = models.CharField(max_length=100)
+    target = models.CharField(max_length=500)
+    idempotency_key = models.CharField(max_length=400)
+    state = WordField(domain="wf_effect_state", default=EffectState.PLANNED)
+    facts = models.JSONField(default=dict, decoder=Decoder)
+    planned_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["instance", "id"], name="effect_of_instance")]
+
+    def __str__(self) -> str:
+        return f"{self.instance_id} {self.path} #{self.number}: {self.kind} {self.target}"
