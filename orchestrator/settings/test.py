@@ -9,10 +9,11 @@ from workflows_app.running import postgres
 
 SECRET_KEY = "only-for-tests"  # noqa: S105
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
-# One folder per run, inherited by the processes that a run starts; tests/conftest.py starts the server in it.
+# One folder per run, inherited by the processes that a run starts, or one for each of pytest-xdist's workers;
+# tests/conftest.py starts the server in it.
 TEST_POSTGRES_DIR = os.environ.setdefault(
     "ORCHESTRATOR_TEST_POSTGRES", f"{tempfile.gettempdir()}/orchestrator-test-{os.getpid()}"
-)
+) + os.environ.get("PYTEST_XDIST_WORKER", "")
 DATABASES = {
     "default": database(
         env.str("DATABASE_URL", default="") or postgres.url(TEST_POSTGRES_DIR, database="postgres", user="postgres")

@@ -66,16 +66,18 @@ def undo(*, context: ActivityContext, value: Any = None) -> Any:
     return {"undone": value}
 
 
-@activity("test.block", description="Waits until a file appears, or until it is told to stop.")
-def block(*, name: str, context: ActivityContext) -> Any:
+@activity("test.block", description="Waits until a file appears, or until it is told to stop if it listens.")
+def block(*, name: str, context: ActivityContext, listens: bool = True) -> Any:
     _record("block", context, name=name)
     gates = folder() / f"release-{name}", folder() / f"release-{name}.{context.attempt}"
     looks = context.checkpoint.load() or 0
     while not any(gate.exists() for gate in gates):
         looks += 1
-        context.heartbeat(looks, message=f"waiting for {name}")
+        if listens:
+            context.heartbeat(looks, message=f"waiting for {name}")
         time.sleep(POLL_SECONDS)
-    context.checkpoint.save(looks)
+    if listens:
+        context.checkpoint.save(looks)
     _record("released", context, name=name)
     return {"name": name}
 
