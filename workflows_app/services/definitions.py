@@ -45,7 +45,7 @@ def _check(text: str | bytes) -> tuple[definition.Definition | None, list[Proble
         activities=registry.infos(),
         workflows=called,
         table_of=decision_tables.at_hand,
-        known_secrets=secrets.names(),
+        known_secrets=secrets.names,
     )
     return parsed, problems, called
 

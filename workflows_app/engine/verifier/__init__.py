@@ -19,7 +19,7 @@ Of state machines: the errors ``UNKNOWN_STATE``, ``TERMINAL_STATE``, ``AMBIGUOUS
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from itertools import islice
 
 from workflows_app.engine import schemas
@@ -55,7 +55,7 @@ def verify(
     activities: Mapping[str, ActivityInfo] | None,
     workflows: Mapping[str, Callee | str] | None = None,
     table_of: TableOf | None = None,
-    known_secrets: Collection[str] | None = None,
+    known_secrets: Callable[[], Collection[str]] | None = None,
 ) -> list[Problem]:
     """List every problem that the rules find in a parsed definition.
 
@@ -67,7 +67,8 @@ def verify(
             about calls.
         table_of: gives the published decision tables; ``None`` leaves out the rules about them. It is asked only where
             a step asks a table.
-        known_secrets: the names of the secrets that are set on this installation; ``None`` asks for none of them.
+        known_secrets: gives the names of the secrets that are set on this installation; ``None`` leaves out the rule
+            about them. It is asked only where a step uses one.
 
     Returns:
         problems with their places, errors and warnings; no error means that the definition may be published.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from difflib import get_close_matches
 from itertools import chain
 from typing import Any
@@ -17,15 +17,17 @@ from workflows_app.engine.verifier.machine_places import actions
 from workflows_app.engine.verifier.outline import Keys, Outline
 
 
-def problems(outline: Outline, known: Collection[str] | None) -> Iterator[Problem]:
+def problems(outline: Outline, known_secrets: Callable[[], Collection[str]] | None) -> Iterator[Problem]:
     """Yield ``UNKNOWN_SECRET``, a warning as secrets are no part of a definition, and ``SECRET_IN_PARTS``."""
+    known: Collection[str] | None = None
     written = ((placed.keys, placed.step) for placed in outline.steps.values())
     for keys, step in chain(written, actions(outline.definition)):
         for where, parameters in _parameters(keys, step):
             for at, value in _compiled(parameters, where):
-                used = {str(each.name) for each in value.secrets}
-                for name in sorted(used.difference(known)) if known is not None else ():
-                    yield _unknown(at, name, known or ())
+                if value.secrets and known_secrets is not None:
+                    known = known_secrets() if known is None else known
+                    for name in sorted({str(each.name) for each in value.secrets}.difference(known)):
+                        yield _unknown(at, name, known)
         yield from _repeated(keys, step)
 
 

@@ -18,9 +18,11 @@ GET = {
 ACTIVITIES = {"http.get": ActivityInfo("http.get", "1.0.0", GET), "core.echo": ActivityInfo("core.echo", "1.0.0", None)}
 
 
-def check(step: dict[str, Any], known: set[str] | None = frozenset({"api"})) -> list[tuple[str, str, str]]:
+def check(step: dict[str, Any], known: frozenset[str] | None = frozenset({"api"})) -> list[tuple[str, str, str]]:
     document = {"workflow": "a", "version": "1.0.0", "steps": [{"id": "x", **step}]}
-    found = verify(definition.parse(document), activities=ACTIVITIES, known_secrets=known)
+    found = verify(
+        definition.parse(document), activities=ACTIVITIES, known_secrets=None if known is None else lambda: known
+    )
     return [(problem.code, problem.severity, problem.path) for problem in found]
 
 
@@ -63,7 +65,7 @@ def test_a_machines_actions_are_looked_at_too():
         "transitions": [{"from": "new", "to": "done", "event": "go", "do": [echo(key="${ secret('other') }")]}],
     }
 
-    found = verify(definition.parse(document), activities=ACTIVITIES, known_secrets={"api"})
+    found = verify(definition.parse(document), activities=ACTIVITIES, known_secrets=lambda: {"api"})
 
     assert [(problem.code, problem.path) for problem in found] == [
         ("UNKNOWN_SECRET", "transitions[0].do[0].with.key"),
