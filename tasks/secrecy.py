@@ -21,6 +21,7 @@ from workflows_app.engine.errors import ActivityError, Refused
 from workflows_app.engine.expressions import Reference
 from workflows_app.engine.masking import Masks
 from workflows_app.engine.states import Role
+from workflows_app.engine.transitions import effect_unknown
 from workflows_app.services import secrets
 from workflows_app.services.claims import Claim
 
@@ -120,7 +121,9 @@ def masked_error(error: Mapping[str, Any], masks: Masks) -> Mapping[str, Any]:
     try:
         found: Mapping[str, Any] = masked(dict(error), masks)
     except ActivityError as refused:
-        found = {**error, "message": masks.text(str(error["message"])), "details": refused.details}
+        # Details that could not be stored either; whether the call had its effect is said all the same.
+        effect = {"effect": "unknown"} if effect_unknown(error) else {}
+        found = masked({**error, "details": {"limit": refused.details["limit"], **effect}}, masks)
     return found
 
 

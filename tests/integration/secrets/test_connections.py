@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from typing import Any
 
 import pytest
@@ -98,6 +99,15 @@ def test_what_a_connection_sent_is_masked_in_results_and_logs(
     assert view["state"] == "completed", view["error"]
     assert TOKEN not in str(view["output"])
     assert TOKEN not in caplog.text
+
+
+def test_what_a_thread_of_an_activity_asks_for_is_masked_too(bank):
+    with secrecy.masking() as masks:
+        asking = threading.Thread(target=secrecy.hide, args=(TOKEN,))
+        asking.start()
+        asking.join()
+
+        assert secrecy.masked({"token": TOKEN}, masks) == {"token": "***"}
 
 
 def test_outside_an_attempt_there_is_nothing_to_mask(bank):
