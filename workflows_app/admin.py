@@ -24,6 +24,7 @@ from workflows_app.models import (
     Notice,
     PublishedEvent,
     Queue,
+    Secret,
     Slot,
     SlotKey,
     Step,
@@ -75,6 +76,15 @@ class DecisionTableVersionAdmin(ReadOnly):
     list_display = ("table", "version", "published_at", "published_by")
     list_select_related = ("table",)
     search_fields = ("table__name", "version")
+
+
+@admin.register(Secret)
+class SecretAdmin(ReadOnly):
+    # Not even the ciphertext: it is of no use to people.
+    exclude = ("ciphertext",)
+    list_display = ("name", "type", "description", "updated_at", "updated_by")
+    list_filter = ("type",)
+    search_fields = ("name", "description")
 
 
 @admin.register(Instance)

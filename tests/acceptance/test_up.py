@@ -180,7 +180,8 @@ def test_the_doctor_finds_it_healthy(first: Up) -> None:
 
     report = json.loads(answer.stdout)
     assert {check["name"]: check["state"] for check in report["checks"]} == dict.fromkeys(
-        ("database", "migrations", "roles", "backlog", "broker", "workers", "disk", "secrets", "artifacts"), "ok"
+        ("database", "migrations", "roles", "backlog", "keys", "broker", "workers", "disk", "secrets", "artifacts"),
+        "ok",
     )
     assert answer.returncode == 0
 

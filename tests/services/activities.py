@@ -9,9 +9,12 @@ is rolled back with the database. A test releases a blocked call by making the f
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
+import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -157,3 +160,15 @@ def not_json(*, kind: str, context: ActivityContext) -> Any:
         "large": "x" * 2_000_000,
         "nul": "a\0b",
     }[kind]
+
+
+@activity("test.give_away", description="Says what it was told in every way there is, then returns or raises it.")
+def give_away(*, context: ActivityContext, told: str, fails: bool = False) -> Any:
+    context.log.info("told", told=told)
+    logging.getLogger("a.library").warning("told %s", [told])
+    print(f"printed {told}", flush=True)
+    print(f"to standard error {told}", file=sys.stderr, flush=True)
+    warnings.warn(f"warned of {told}", stacklevel=1)
+    if fails:
+        raise ValueError(f"it broke over {told}") from KeyError(told)
+    return {"told": told, told: [{"again": told}]}

@@ -9,6 +9,7 @@ from workflows_app.models.history import AuditEntry, Event
 from workflows_app.models.instances import Instance, Step
 from workflows_app.models.messages import Consumption, PublishedEvent, Subscription, Wakeup
 from workflows_app.models.results import CachedResult
+from workflows_app.models.secrets import Secret
 from workflows_app.models.slots import Slot, SlotKey
 from workflows_app.models.work import Attempt, Dispatch, Notice, Queue, Timer
 
@@ -30,6 +31,7 @@ __all__ = [
     "Notice",
     "PublishedEvent",
     "Queue",
+    "Secret",
     "Slot",
     "SlotKey",
     "Step",
