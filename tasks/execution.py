@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tasks.leases import Hold, Interrupted, keeper
 from workflows_app import failpoints
 from workflows_app.activities import ActivityContext, registry
 from workflows_app.activities.afterwards import Afterwards, settling
+from workflows_app.activities.progress import Progress
 from workflows_app.artifacts.of_attempt import AttemptArtifacts
 from workflows_app.engine.errors import ActivityError, AttemptCancelled, NotFound
 from workflows_app.engine.masking import Masks
@@ -60,7 +62,7 @@ def run(claim: Claim, onward: Onward | None = None, *, slow: Callable[[], None] 
             return
         try:
             with hold.interruptible():
-                output = activity.perform(parameters, _context(claim, hold, afterwards))
+                output = activity.perform(parameters, _context(claim, hold, afterwards, masks))
             output = secrecy.masked(output, masks)
         except Interrupted:
             drop_open_transactions()
@@ -89,10 +91,16 @@ def drop_open_transactions() -> None:
             del connections[opened.alias]
 
 
-def _context(claim: Claim, hold: Hold, afterwards: Afterwards) -> ActivityContext:
+def _context(claim: Claim, hold: Hold, afterwards: Afterwards, masks: Masks) -> ActivityContext:
     def check() -> None:
         if hold.stop_requested():
             raise AttemptCancelled(f"Attempt {claim.number} of step {claim.path} was told to stop.")
+
+    def mask(value: Any) -> Any:
+        return secrecy.masked(value, masks)
+
+    def report(progress: Progress) -> None:
+        hold.report(replace(progress, message=masks.text(progress.message)))
 
     return ActivityContext(
         instance_id=str(claim.instance_id),
@@ -106,9 +114,9 @@ def _context(claim: Claim, hold: Hold, afterwards: Afterwards) -> ActivityContex
         deadline_seconds=claim.timeout,
         stop_requested=hold.stop_requested,
         afterwards=afterwards,
-        checkpoint=AttemptCheckpoint(claim),
-        report=hold.report,
-        effects=AttemptEffects(claim),
+        checkpoint=AttemptCheckpoint(claim, mask),
+        report=report,
+        effects=AttemptEffects(claim, mask),
         artifacts=AttemptArtifacts(instance_id=claim.instance_id, step=claim.path, check=check),
     )
 

@@ -35,6 +35,14 @@ def tell(*, context: ActivityContext, **given: Any) -> None:
     other.join()
 
 
+@activity("test.keep", description="Keeps its parameters for the next attempt, in the ledger and as its progress.")
+def keep(*, context: ActivityContext, key: str) -> None:
+    context.checkpoint.save({"key": key})
+    context.heartbeat(1, message=f"at {key}")
+    with context.effects.planned("test", f"to {key}") as effect:
+        effect.facts["key"] = [key]
+
+
 @activity("test.break", description="Fails with its parameters in the error; the first `times` attempts.")
 def break_(*, context: ActivityContext, how: str, times: int = 99, **given: Any) -> Any:
     SEEN.append({"step": context.step, "role": context.role, **given})

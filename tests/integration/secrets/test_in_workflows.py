@@ -13,7 +13,7 @@ from tests.integration.secrets import steps
 from tests.integration.secrets.conftest import CANARY, last_seen, leaks
 from tests.integration.working import Worker
 from workflows_app import selectors
-from workflows_app.models import CachedResult, Event, Secret, Step
+from workflows_app.models import CachedResult, Checkpoint, Effect, Event, Secret, Step
 from workflows_app.services import definitions, machines, secrets
 
 pytestmark = pytest.mark.usefixtures("api")
@@ -39,6 +39,15 @@ def test_the_activity_gets_the_value_and_rows_and_history_keep_placeholders(work
     kept = PLACEHOLDERS | {"data": 1}
     assert Step.objects.get(path="use").input == kept
     assert Event.objects.get(type="step.scheduled").data["input"] == kept
+
+
+def test_what_an_attempt_keeps_for_later_has_no_secret(worker):
+    run(worker, flow("  - {id: keep, activity: test.keep, with: {key: \"${ secret('api') }\"}}"))
+
+    assert Checkpoint.objects.get().data == {"key": "***"}
+    effect = Effect.objects.get()
+    assert (effect.target, effect.facts) == ("to ***", {"key": ["***"]})
+    assert leaks(CANARY) == []
 
 
 @pytest.mark.parametrize(
