@@ -108,6 +108,8 @@ class Simulator:
         )
         self.events: list[Event] = []
         self.decided: list[int] = []
+        self.loaded: list[int] = []
+        self.asked: list[int] = []
         self.dispatches: dict[str, Dispatch] = {}
         self.timers: dict[tuple[str, TimerKind], datetime] = {}
         self.told: set[str] = set()
@@ -256,6 +258,7 @@ class Simulator:
             self._apply(event)
         self.events.extend(decision.events)
         self.decided.append(len(self.events))
+        self.loaded.append(len(decision.before.steps))
         self._obey(decision)
 
     def _apply(self, event: Event) -> None:
@@ -273,10 +276,12 @@ class Simulator:
         paths, valued, whole, with_input = set(reach.paths), set(reach.values), False, reach.input
         complete = False
         further: dict[str, Any] = {"items": {}, "gathered": {}, "tables": {}}
-        for _ in range(len(self.graph.written) + len(self.state.steps) + len(ASKED) + 5):
+        for turn in range(1, len(self.graph.written) + len(self.state.steps) + len(ASKED) + 5):
             try:
                 slice_ = self._slice(paths, valued, whole, with_input, complete=complete, **further)
-                return decide(slice_, occurrence, now=self.now)
+                decision = decide(slice_, occurrence, now=self.now)
+                self.asked.append(turn)
+                return decision
             except SliceMiss as miss:
                 paths |= miss.paths | miss.rows | miss.values
                 valued |= miss.values

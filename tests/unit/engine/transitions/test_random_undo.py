@@ -17,7 +17,7 @@ from workflows_app.engine.events import EventType
 from workflows_app.engine.replay import differences, replay
 from workflows_app.engine.states import InstanceState, StepState
 from workflows_app.engine.transitions import Terminate
-from workflows_app.engine.transitions.repeating import PORTION, REFILL
+from workflows_app.engine.transitions.repeating import PORTION
 
 SEEDS = st.integers(0, 2**32 - 1)
 many = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -191,4 +191,38 @@ def test_many_items_are_undone_in_portions_the_last_first():
     assert all(int(path.partition("[")[2][:-6]) >= number - PORTION for path in list(begun(simulator))[:PORTION])
     assert simulator.state.instance.state is InstanceState.COMPENSATED
     assert simulator.state.instance.undone == number
-    assert REFILL < PORTION
+    reads = {path: rows_read(simulator, sequence) for path, sequence in ended(simulator).items()}
+    assert max(reads.values()) <= 2 * PORTION + 10, "of one portion, however many items there are"
+    assert sorted(reads.values())[number // 2] <= 6, "and mostly of one item"
+
+
+def test_what_a_decision_reads_does_not_grow_with_how_much_is_to_be_undone():
+    undo = {"activity": "core.echo", "compensate": {"activity": "core.echo"}}
+    number = 300
+    steps = [{"id": f"s{n}", **undo} for n in range(number)]
+    last = {"id": "last", "fail": {"code": "NO", "message": "no"}}
+    simulator = Simulator(parse({"workflow": "w", "version": "1.0.0", "steps": [*steps, last]}), 3, trouble=0)
+
+    simulator.run()
+
+    ends = list(ended(simulator).values())
+    assert len(ends) == number
+    assert max(rows_read(simulator, sequence) for sequence in ends) <= 6
+
+
+def test_a_long_row_of_steps_without_an_effect_is_read_in_few_portions():
+    undo = {"activity": "core.echo", "compensate": {"activity": "core.echo"}}
+    off = [{"id": f"off{n}", "when": "false", **undo} for n in range(200)]
+    last = {"id": "last", "fail": {"code": "NO", "message": "no"}}
+    steps = [{"id": "first", **undo}, *off, {"id": "then", **undo}, last]
+    simulator = Simulator(parse({"workflow": "w", "version": "1.0.0", "steps": steps}), 3, trouble=0)
+
+    simulator.run()
+
+    assert list(begun(simulator)) == ["then", "first"]
+    assert max(simulator.asked) <= 12, "each time it looks twice as far"
+
+
+def rows_read(simulator: Simulator, sequence: int) -> int:
+    """Return how many rows the decision had that an event came from."""
+    return simulator.loaded[decision(simulator, sequence)]
