@@ -66,7 +66,7 @@ def instances(
         correlation_id: only with this correlation id.
         text: only with this text somewhere in the correlation id, or the instance of this id.
     """
-    large = ("input", "variables", "output", "undo_order", "machine_queue")
+    large = ("input", "variables", "output", "machine_queue")
     found = Instance.objects.order_by("-created_at", "-id").defer(*large)
     for name, value in (("workflow", workflow), ("state", state), ("correlation_id", correlation_id)):
         if value:
@@ -341,7 +341,7 @@ def overview(instance_id: UUID, *, length: int) -> Any:
     return (
         Instance.objects.filter(pk=instance_id)
         .select_related("definition_version")
-        .defer(*large, "undo_order", "machine_queue", "head_hash", "definition_version__source")
+        .defer(*large, "machine_queue", "head_hash", "definition_version__source")
         .annotate(**{f"{name}_text": _beginning(name, length) for name in large}, **_error("error"))
         .first()
     )

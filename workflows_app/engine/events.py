@@ -33,6 +33,7 @@ class EventType(StrEnum):
     STEP_TIMED_OUT = "step.timed_out"
     STEP_SKIPPED = "step.skipped"
     STEP_CANCELLED = "step.cancelled"
+    STEP_UNDOING = "step.undoing"
     STEP_COMPENSATING = "step.compensating"
     STEP_COMPENSATED = "step.compensated"
     STEP_COMPENSATION_FAILED = "step.compensation_failed"

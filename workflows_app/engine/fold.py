@@ -1,6 +1,7 @@
 """Fold: what one event does to the stored state. Decisions and replay share it, so both reach the same state.
 
-Counters (``needs_settled``, ``open_children``, ``open_steps``) are never in the history: settling events imply them.
+Counters (``needs_settled``, ``open_children``, ``open_steps``, those of an undo) are never in the history: settling
+events, and the ends of undos, imply them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from workflows_app.engine import unwinding
 from workflows_app.engine.definition.machine import MACHINE
 from workflows_app.engine.definition.model import AdhocBody
 from workflows_app.engine.events import Event, EventType
@@ -43,6 +45,9 @@ class State:
 
     def change(self, path: str, **fields: Any) -> None:
         self.steps[path] = replace(self.step(path), **fields)
+
+    def reach(self, path: str) -> None:
+        """Take notice of a node whose turn to be undone has come; what follows from it is a decision's business."""
 
     def apply(self, event: Event) -> None:
         """Apply one event; the engine's own events only, an unknown type is a KeyError."""
@@ -110,11 +115,13 @@ def _instance_ended(target: InstanceState) -> Callable[[State, Event], None]:
 
 
 def _instance_compensating(state: State, event: Event) -> None:
-    changes: dict[str, Any] = {"undo_order": tuple(event.data["order"]), "undo_next": 0}
+    changes: dict[str, Any] = {}
     if "cause" in event.data:
         # It had completed, and is undone with the instance that called it.
         changes |= {"cause": Cause(event.data["cause"]), "error": event.data["error"], "undo": True, "ended_at": None}
     state.instance = replace(state.instance, state=InstanceState.COMPENSATING, **changes)
+    if state.graph.definition.machine is None:
+        unwinding.begin(state)
 
 
 _INSTANCE: Mapping[EventType, Callable[[State, Event], None]] = {
@@ -319,11 +326,17 @@ def _undone(target: StepState) -> Callable[[State, Node, Event], None]:
         state.change(node.path, state=target, undo_error=event.data.get("error"), due_at=None, role=Role.COMPENSATION)
         state.instance = replace(
             state.instance,
-            undo_next=state.instance.undo_next + 1,
+            undone=state.instance.undone + 1,
             undo_failed=state.instance.undo_failed or target is StepState.COMPENSATION_FAILED,
         )
+        if state.graph.definition.machine is None:
+            unwinding.passed(state, node.path)
 
     return apply
+
+
+def _undoing(state: State, node: Node, event: Event) -> None:
+    unwinding.iterations(state, node.path, event.data["iterations"])
 
 
 def _set_off(state: State, path: str) -> None:
@@ -351,12 +364,11 @@ def _moved(state: State, node: Node, event: Event) -> None:
 
 def _undoing_before(state: State, node: Node, event: Event) -> None:
     state.change(node.path, state=StepState.WAITING, started_at=event.at)
-    order = tuple(event.data["order"])
-    state.instance = replace(state.instance, undo_order=order, undo_next=0, undo_failed=False)
+    state.instance = replace(state.instance, undone=0, undo_failed=False)
 
 
 def _undone_before(state: State, node: Node, event: Event) -> None:
-    state.instance = replace(state.instance, undo_order=(), undo_next=0, undo_failed=False)
+    state.instance = replace(state.instance, undone=0, undo_failed=False)
 
 
 _STEP: Mapping[EventType, Callable[[State, Node, Event], None]] = {
@@ -372,6 +384,7 @@ _STEP: Mapping[EventType, Callable[[State, Node, Event], None]] = {
     EventType.STEP_TIMED_OUT: _settled(StepState.TIMED_OUT),
     EventType.STEP_SKIPPED: _settled(StepState.SKIPPED),
     EventType.STEP_CANCELLED: _settled(StepState.CANCELLED),
+    EventType.STEP_UNDOING: _undoing,
     EventType.STEP_COMPENSATING: _compensating,
     EventType.STEP_COMPENSATED: _undone(StepState.COMPENSATED),
     EventType.STEP_COMPENSATION_FAILED: _undone(StepState.COMPENSATION_FAILED),

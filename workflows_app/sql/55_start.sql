@@ -33,11 +33,11 @@ BEGIN
     -- then the row comes first, so that nothing is stored.
     IF p_key IS NULL THEN head := wf_append(p_id, head, p_decision->'events', at); END IF;
     INSERT INTO workflows_app_instance (id, definition_version_id, workflow, version, state, cause, ending, undo, input,
-        variables, output, error, open_steps, undo_order, undo_next, undo_failed, sequence, head_hash, correlation_id,
+        variables, output, error, open_steps, undo_failed, sequence, head_hash, correlation_id,
         idempotency_key, concurrency_key, started_by, created_at, started_at, ended_at, machine_state, machine_since)
     VALUES (p_id, p_version_id, p_workflow, p_version, coalesce(i->>'state', 'pending'), i->>'cause', i->>'ending',
         coalesce((i->>'undo')::boolean, false), p_input, coalesce(i->'variables', '{}'), nullif(i->'output', 'null'),
-        nullif(i->'error', 'null'), coalesce((i->>'open_steps')::int, 0), '[]', 0, false, (i->>'sequence')::bigint,
+        nullif(i->'error', 'null'), coalesce((i->>'open_steps')::int, 0), false, (i->>'sequence')::bigint,
         head, p_correlation, p_key, p_decision->>'concurrency_key', p_actor, at,
         CASE WHEN i ? 'state' THEN at END, (i->>'ended_at')::timestamptz, i->>'machine_state',
         (i->>'machine_since')::timestamptz)

@@ -122,10 +122,10 @@ def _paused(facts: Facts) -> str:
 
 
 def _compensating(facts: Facts) -> str:
-    undoing = _list([facts.name(row.path) for row in facts.in_state(StepState.COMPENSATING)])
-    done = facts.instance.undo_next - len(facts.in_state(StepState.COMPENSATION_FAILED))
+    undoing = _list([facts.name(row.path) for row in facts.in_state(StepState.COMPENSATING)], facts.whole)
+    done = facts.instance.undone - len(facts.in_state(StepState.COMPENSATION_FAILED))
     return (
-        f"{_reason(facts)} Completed steps are being undone in reverse: now {undoing or 'the next one'}, "
+        f"{_reason(facts)} Completed steps are being undone in reverse: now {undoing or 'the next ones'}, "
         f"{_number(done, 'step')} undone so far. {_waits(facts)}".strip()
     )
 
@@ -156,7 +156,7 @@ def _terminated(facts: Facts) -> str:
 
 
 def _compensated(facts: Facts) -> str:
-    done = facts.instance.undo_next
+    done = facts.instance.undone
     return f"{_reason(facts)} What had been done was undone: {_number(done, 'step')}, each successfully."
 
 

@@ -64,8 +64,9 @@ workflow: repeats
 version: 1.0.0
 variables: {v: 0}
 steps:
-  - {id: each, foreach: {items: [1], steps: [{id: one, activity: core.echo}]}}
+  - {id: each, foreach: {items: [1], steps: [{id: one, activity: core.echo, compensate: {activity: core.echo}}]}}
   - {id: again, loop: {times: 1, steps: [{id: two, set: {v: 1}}]}}
+  - {id: no, fail: {code: NO}}
 """
 CHOOSING = """
 workflow: choosing

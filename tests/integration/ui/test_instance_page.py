@@ -264,6 +264,20 @@ def test_a_compensated_instance_says_what_failed_and_what_was_undone(driver: Dri
     assert "ship 1 action failed" in text
 
 
+def test_an_instance_that_is_being_undone_says_what_of(driver: Driver, pages: Client) -> None:
+    undo = "needs: [], compensate: {activity: core.echo}"
+    wide = "\n".join(f"  - {{id: {name}, activity: core.echo, {undo}}}" for name in ("a", "b", "c"))
+    driver.perform = {"last": fail("NO_WAY")}
+    instance = driver.start(flow(f"\n{wide}\n  - {{id: last, activity: core.echo, needs: [a, b, c]}}"))
+    for _ in range(5):
+        driver.work(driver.claim_next())
+
+    said = sentence(pages, instance)
+
+    assert said.startswith("“last” failed with NO_WAY: it broke. Completed steps are being undone in reverse: now ")
+    assert "“a” and “b”, 1 step undone so far." in said
+
+
 def test_an_undo_that_failed_calls_for_somebody(driver: Driver, pages: Client) -> None:
     driver.perform = {"ship": fail(), "undo_reserve": fail("NO_REFUND")}
     instance = driver.start(flow(SAGA))

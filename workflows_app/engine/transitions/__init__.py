@@ -8,9 +8,9 @@ function is pure nothing has happened meanwhile.
 The modules, in the order in which a step meets them: ``entering`` (a step's turn has come), ``receiving`` (it waits
 for an event, or publishes one), ``repeating`` (the next iterations), ``outcomes`` (an attempt ended), ``calling`` and
 ``telling`` (another instance is called, ends, or is told something), ``settling`` (it reached its end), ``stopping``
-(failure, cancel, time-out), ``undoing`` (compensation in order), ``closing`` (nothing in a block or in the instance is
-open any more). ``machines`` and ``queueing`` are about the events of a state machine. None calls back: what follows
-from an event is put on the draft's list, and ``decide`` works it off.
+(failure, cancel, time-out), ``undoing`` (compensation in order, with ``scouting`` and ``retracing``), ``closing``
+(nothing in a block or in the instance is open any more). ``machines`` and ``queueing`` are about the events of a state
+machine. None calls back: what follows from an event is put on the draft's list, and ``decide`` works it off.
 """
 
 from workflows_app.engine.transitions.decide import decide

@@ -195,6 +195,8 @@ def _timer(draft: Draft, occurrence: TimerFired) -> None:
             receiving.overdue(draft, node)
         case TimerKind.WAIT, StepState.WAITING:
             settling.complete(draft, node, output=None)
+        case TimerKind.REPEAT, _ if draft.instance.state is InstanceState.COMPENSATING and step.undo_left:
+            undoing.go_on_inside(draft, node)
         case TimerKind.REPEAT, StepState.WAITING:
             repeating.go_on(draft, node, waited=True)
         case TimerKind.STATE, StepState.WAITING if not step.stopping and draft.instance.ending is None:
@@ -257,13 +259,15 @@ def _terminate(draft: Draft, occurrence: Terminate) -> None:
         raise StateForbids(f"the instance is {draft.instance.state}; it has ended already")
     draft.require_whole()
     draft.actor = occurrence.actor
-    stopping.end_at_once(draft, error("TERMINATED", occurrence.reason or "terminated by an operator"))
+    problem = error("TERMINATED", occurrence.reason or "terminated by an operator")
+    undoing.end_at_once(draft, problem)
+    stopping.end_at_once(draft)
     draft.todo.clear()
     queueing.refuse_all(draft, error("TERMINATED", "the instance ended before the event's turn came"))
     draft.emit(
         EventType.INSTANCE_TERMINATED,
         cause="operator",
         reason=occurrence.reason,
-        error=error("TERMINATED", occurrence.reason or "terminated by an operator"),
+        error=problem,
     )
     return None

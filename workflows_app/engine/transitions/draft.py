@@ -36,7 +36,7 @@ class Draft(State):
 
     ``todo`` holds what is still to be looked at, in order: a long row of inline steps needs no recursion, and the
     modules that find work need not know those that do it. ``begun`` are the iterations that this decision begins: of
-    what is inside them nothing can be stored yet.
+    what is inside them nothing can be stored yet. ``reached`` are the nodes whose turn to be undone has come.
     """
 
     def __init__(self, slice_: Slice, *, now: datetime, actor: str) -> None:
@@ -48,6 +48,10 @@ class Draft(State):
         self.commands: list[Command] = []
         self.todo: deque[tuple[Look, str | None]] = deque()
         self.begun: set[str] = set()
+        self.reached: dict[str, None] = {}
+
+    def reach(self, path: str) -> None:
+        self.reached[path] = None
 
     def step(self, path: str) -> StepSnapshot:
         found = self.steps.get(path)
@@ -56,6 +60,10 @@ class Draft(State):
         if not self._looked_up(path):
             raise SliceMiss(paths=[path])
         return StepSnapshot(path=path)
+
+    def is_known(self, path: str) -> bool:
+        """Whether a step's row, or that there is none, is known."""
+        return path in self.steps or self._looked_up(path)
 
     def _looked_up(self, path: str) -> bool:
         """Whether a row that is not there does not exist."""
@@ -92,6 +100,12 @@ class Draft(State):
         missing = [path for path in paths if not self._looked_up(path)]
         if missing:
             raise SliceMiss(paths=missing)
+
+    def need_rows(self, paths: Iterable[str]) -> None:
+        """Ask at once for these rows, and for nothing that is usually read with them."""
+        missing = [path for path in paths if not self._looked_up(path)]
+        if missing:
+            raise SliceMiss(rows=missing)
 
     def require_whole(self) -> None:
         """Ask for every row of the instance: for what touches all open steps."""
@@ -145,6 +159,12 @@ class Draft(State):
         if step.input is NOT_LOADED:
             raise SliceMiss(items=(path, first, number))
         return tuple(step.input["items"][first : first + number])
+
+    def undo_inside(self) -> bool:
+        """Whether anything that settled inside an iteration is to be undone."""
+        if self.before.undo_inside is None:
+            raise SliceMiss(undo_inside=True)
+        return self.before.undo_inside
 
     def gathered(self, path: str) -> Gathered:
         """Return what the iterations of a ``foreach`` came to."""

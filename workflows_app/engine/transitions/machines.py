@@ -216,9 +216,8 @@ def _move(draft: Draft, node: Node) -> None:
 def undone(draft: Draft) -> None:
     """Move after the undo, or stay where an undo did not work: sent again, the event tries those that failed again."""
     node = draft.graph[f"{draft.instance.machine_transition}.{MOVE}"]
-    order = draft.instance.undo_order
-    draft.need_steps([*order, node.path])
-    broken = [path for path in order if draft.step(path).state is StepState.COMPENSATION_FAILED]
+    broken = _broken(draft) if draft.instance.undo_failed else []
+    draft.need_steps([node.path])
     draft.emit(EventType.MACHINE_UNDONE, node.path, failed=broken)
     if draft.stopped(node):
         return stopping.cancel(draft, node)
@@ -229,3 +228,10 @@ def undone(draft: Draft) -> None:
         _move(draft, node)
     except OrchestratorError as problem:
         stopping.failed(draft, node, error_of(problem))
+
+
+def _broken(draft: Draft) -> list[str]:
+    """Return the actions of which the undo did not work, the latest first."""
+    draft.require_complete()
+    found = [step for step in draft.steps.values() if step.state is StepState.COMPENSATION_FAILED]
+    return [step.path for step in sorted(found, key=lambda step: -(step.settled or 0))]

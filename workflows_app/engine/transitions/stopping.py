@@ -198,16 +198,8 @@ def end_overdue(draft: Draft, node: Node, problem: Mapping[str, Any]) -> None:
     failed(draft, node, problem, **facts)
 
 
-def end_at_once(draft: Draft, problem: Mapping[str, Any]) -> None:
-    """Cancel every open step and fence off every attempt; an undo in progress is left undone, and says so."""
-    for path in draft.instance.undo_order[draft.instance.undo_next :][:1]:
-        node, step = draft.graph[path], draft.step(path)
-        if telling.is_waited_for(node, step):
-            telling.terminate(draft, node)
-        ended = {} if step.attempt is None else {"attempt_state": AttemptState.CANCELLED}
-        draft.command(Withdraw(step=path))
-        draft.command(ClearTimers(step=path))
-        draft.emit(EventType.STEP_COMPENSATION_FAILED, path, error=dict(problem), **ended)
+def end_at_once(draft: Draft) -> None:
+    """Cancel every open step and fence off every attempt."""
     for node in draft.inside(None):
         step = draft.step(node.path)
         if telling.is_waited_for(node, step):

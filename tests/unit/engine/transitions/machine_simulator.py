@@ -44,7 +44,7 @@ class MachineSimulator(Simulator):
         busy = self.dispatches or self.running() or self.cancels
         near = {key: due for key, due in self.timers.items() if key[1] is TimerKind.RETRY}
         if busy or near or (self.timers and self.left):
-            self._do_something()
+            self.do_something()
             return True
         return bool(self.left)
 
@@ -53,7 +53,7 @@ class MachineSimulator(Simulator):
         occurrence = EventReceived(event=event, data=data, actor="ada", expected=expected)
         before = (self.state.instance, dict(self.state.steps))
         try:
-            self._take(occurrence, "machine")
+            self.take(occurrence, "machine")
         except OrchestratorError as refusal:
             self.answers.append(refusal.code)
             unchanged = (self.state.instance, self.state.steps) == before

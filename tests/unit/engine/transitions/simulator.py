@@ -27,6 +27,7 @@ from workflows_app.engine.commands import (
     Unsubscribe,
     Withdraw,
 )
+from workflows_app.engine.compensation import needs_undo
 from workflows_app.engine.definition import Definition
 from workflows_app.engine.events import Event
 from workflows_app.engine.fold import State
@@ -95,6 +96,8 @@ class Simulator:
         definition: a sound definition.
         seed: decides the order of everything and every outcome.
         trouble: probability that an attempt does not succeed.
+
+    ``decided`` has, for each decision, the sequence of its last event.
     """
 
     def __init__(self, definition: Definition, seed: int, *, trouble: float = 0.3, cancel: bool = False) -> None:
@@ -107,6 +110,9 @@ class Simulator:
             self.graph, InstanceSnapshot(id="i", workflow=definition.name, version=definition.version), {}
         )
         self.events: list[Event] = []
+        self.decided: list[int] = []
+        self.loaded: list[int] = []
+        self.asked: list[int] = []
         self.dispatches: dict[str, Dispatch] = {}
         self.timers: dict[tuple[str, TimerKind], datetime] = {}
         self.told: set[str] = set()
@@ -123,7 +129,7 @@ class Simulator:
 
     def start(self) -> None:
         self.state.instance = replace(self.state.instance, input={})
-        self._take(Start(input={}, correlation_id="c", actor="ada"), None)
+        self.take(Start(input={}, correlation_id="c", actor="ada"), None)
 
     def run(self, *, limit: int = 5000) -> None:
         """Do one possible thing after the other until the instance ends."""
@@ -131,13 +137,13 @@ class Simulator:
         for _ in range(limit):
             if self.ended:
                 return
-            self._do_something()
+            self.do_something()
         raise AssertionError(f"no end after {limit} occurrences: {self.state.instance}")
 
     def running(self) -> list[str]:
         return sorted(path for path, step in self.state.steps.items() if step.attempt is not None)
 
-    def _do_something(self) -> None:
+    def do_something(self) -> None:
         choices = [("claim", path) for path in sorted(self.dispatches)]
         choices += [("end", path) for path in self.running()]
         choices += [("child", child) for child in sorted(self.children)]
@@ -153,7 +159,7 @@ class Simulator:
         act, path = self.random.choice(choices)
         if act == "claim":
             del self.dispatches[path]
-            self._take(StepClaimed(step=path, worker="w"), path)
+            self.take(StepClaimed(step=path, worker="w"), path)
         elif act == "end":
             self._end(path)
         elif act == "arrive":
@@ -172,7 +178,7 @@ class Simulator:
         else:
             self.cancels = False
             compensate = self.random.choice([None, True, False])
-            self._take(Cancel(actor="ada", compensate=compensate), None)
+            self.take(Cancel(actor="ada", compensate=compensate), None)
 
     def open_sections(self) -> list[str]:
         """Ad-hoc sections that wait for people, by path."""
@@ -198,7 +204,7 @@ class Simulator:
             ]
         if members:
             member, data = self.random.choice(members), self.random.choice([None, 1, {"n": "x"}])
-            self._take(
+            self.take(
                 MemberChosen(section=path, member=member, act=act, person="ada", groups=frozenset({"all"}), data=data),
                 path,
             )
@@ -214,7 +220,7 @@ class Simulator:
 
     def _arrive(self, path: str, event: dict[str, Any]) -> None:
         length = len(self.events)
-        self._take(EventArrived(step=path, event=event), path)
+        self.take(EventArrived(step=path, event=event), path)
         if len(self.events) > length:
             self.consumed[event["id"]] = path
         else:
@@ -253,7 +259,7 @@ class Simulator:
                 ]
             )
         self.now += timedelta(milliseconds=self.random.randint(1, 1000))
-        self._take(occurrence, path)
+        self.take(occurrence, path)
 
     def _end_child(self, child: str) -> None:
         """Let an instance that a step called end; a second notice of the same end changes nothing."""
@@ -266,7 +272,7 @@ class Simulator:
         error = None if cause is None else {"code": "BELOW", "message": "no", "details": {}, "recoverable": False}
         end = ChildEnded(step=path, child=child, state=state, cause=cause, output={"of": path}, error=error)
         self.now += timedelta(milliseconds=self.random.randint(1, 1000))
-        self._take(end, path)
+        self.take(end, path)
         if child not in self.children:
             before = len(self.events)
             self._try(end, path)
@@ -274,9 +280,9 @@ class Simulator:
 
     def _try(self, occurrence: Occurrence, about: str | None) -> None:
         with suppress(StaleOccurrence):
-            self._take(occurrence, about)
+            self.take(occurrence, about)
 
-    def _take(self, occurrence: Occurrence, about: str | None) -> None:
+    def take(self, occurrence: Occurrence, about: str | None) -> None:
         decision = self._decide_on_demand(occurrence, about)
         tables = {asked: TABLES.get(asked) for asked in ASKED}
         everything = self._slice(set(), set(), True, True, complete=True, tables=tables)
@@ -286,6 +292,8 @@ class Simulator:
         for event in decision.events:
             self._apply(event)
         self.events.extend(decision.events)
+        self.decided.append(len(self.events))
+        self.loaded.append(len(decision.before.steps))
         self._obey(decision)
 
     def _apply(self, event: Event) -> None:
@@ -302,13 +310,15 @@ class Simulator:
         reach = self.graph.reach(about)
         paths, valued, whole, with_input = set(reach.paths), set(reach.values), False, reach.input
         complete = False
-        further: dict[str, dict[Any, Any]] = {"items": {}, "gathered": {}, "tables": {}}
-        for _ in range(len(self.graph.written) + len(self.state.steps) + len(ASKED) + 5):
+        further: dict[str, Any] = {"items": {}, "gathered": {}, "tables": {}}
+        for turn in range(1, len(self.graph.written) + len(self.state.steps) + len(ASKED) + 5):
             try:
                 slice_ = self._slice(paths, valued, whole, with_input, complete=complete, **further)
-                return decide(slice_, occurrence, now=self.now)
+                decision = decide(slice_, occurrence, now=self.now)
+                self.asked.append(turn)
+                return decision
             except SliceMiss as miss:
-                paths |= miss.paths | miss.values
+                paths |= miss.paths | miss.rows | miss.values
                 valued |= miss.values
                 whole, with_input = whole or miss.whole, with_input or miss.input
                 complete = complete or miss.complete
@@ -317,6 +327,8 @@ class Simulator:
                     further["items"][path, first] = tuple(self.state.step(path).input["items"][first : first + number])
                 if miss.table is not None:
                     further["tables"][miss.table] = TABLES.get(miss.table)
+                if miss.undo_inside:
+                    further["undo_inside"] = self._undo_inside()
                 if miss.gathered is not None:
                     further["gathered"][miss.gathered] = self._gathered(miss.gathered)
         raise AssertionError("the slice never suffices")
@@ -332,10 +344,18 @@ class Simulator:
             errors={index: step.error for index, step in over.items() if step.error is not None},
         )
 
+    def _undo_inside(self) -> bool:
+        past = [
+            (path, step) for path, step in self.state.steps.items() if iteration_of(path) and step.settled is not None
+        ]
+        return any(needs_undo(self.graph[path], step) for path, step in past)
+
     def _is_past(self, path: str, step: StepSnapshot) -> bool:
         """Whether a row settled inside an iteration that has settled: ``whole`` leaves it out."""
         around = iteration_of(path)
-        return around is not None and step.state not in STEP_OPEN and self.state.step(around).settled is not None
+        if step.state in STEP_OPEN | {StepState.COMPENSATING} or step.undo_left:
+            return False
+        return around is not None and self.state.step(around).settled is not None
 
     def _slice(
         self, paths: set[str], valued: set[str], whole: bool, with_input: bool, *, complete: bool, **further: Any

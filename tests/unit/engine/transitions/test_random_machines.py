@@ -112,11 +112,13 @@ def test_what_is_undone_was_done_and_is_undone_once(definition, seed, cancel):
         assert any(
             a.state in may_have or (a.error or {}).get("details", {}).get("effect") == "unknown" for a in attempts
         )
+    around, settled = "", []
     for event in simulator.events:
-        if event.type is EventType.MACHINE_UNDOING:
-            around = event.step.rpartition(".")[0]
-            assert all(not path.startswith(f"{around}.") for path in event.data["order"])
-            settled = [state.steps[path].settled for path in event.data["order"]]
+        if event.type in (EventType.MACHINE_UNDOING, EventType.INSTANCE_COMPENSATING):
+            around, settled = event.step.rpartition(".")[0], []
+        elif event.type is EventType.STEP_COMPENSATING:
+            assert not around or not event.step.startswith(f"{around}."), "what this transition did stays"
+            settled.append(state.steps[event.step].settled)
             assert settled == sorted(settled, reverse=True)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,62 +11,15 @@ from hypothesis import strategies as st
 from tests.strategies.definitions import definitions
 from tests.strategies.joins import joining
 from tests.unit.engine.transitions.simulator import Simulator
-from workflows_app.engine.definition import Definition, parse
-from workflows_app.engine.definition.model import (
-    ActivityBody,
-    AdhocBody,
-    ChoiceBody,
-    Compensation,
-    ForeachBody,
-    LoopBody,
-    ParallelBody,
-    Rest,
-    Step,
-)
+from workflows_app.engine.definition import parse
+from workflows_app.engine.definition.model import Rest
 from workflows_app.engine.events import EventType
 from workflows_app.engine.node import NodeKind
 from workflows_app.engine.replay import HistoryBroken, differences, replay
-from workflows_app.engine.states import (
-    INSTANCE_ENDED,
-    STEP_OPEN,
-    AttemptState,
-    InstanceState,
-    Role,
-    StepState,
-)
+from workflows_app.engine.states import INSTANCE_ENDED, STEP_OPEN, InstanceState, StepState
 
 SEEDS = st.integers(0, 2**32 - 1)
-UNDO = Compensation(activity="core.echo", parameters={"undo": "${ output }"})
-
-
-def all_undoable(drawn: Definition) -> Definition:
-    """Give every activity step of a definition a compensation, and undo on failure, cancel and time-out."""
-
-    def steps(written: tuple[Step, ...]) -> tuple[Step, ...]:
-        return tuple(step(each) for each in written)
-
-    def step(written: Step) -> Step:
-        match written.body:
-            case ActivityBody():
-                return replace(written, compensate=UNDO, irreversible=False)
-            case ChoiceBody(cases=cases):
-                return replace(written, body=ChoiceBody(cases=tuple(replace(c, steps=steps(c.steps)) for c in cases)))
-            case ParallelBody(branches=branches, join=join):
-                inner = {name: steps(branch) for name, branch in branches.items()}
-                return replace(written, body=ParallelBody(branches=inner, join=join))
-            case ForeachBody() | LoopBody() | AdhocBody():
-                return replace(written, body=replace(written.body, steps=steps(written.body.steps)))
-            case _:
-                return written
-
-    return replace(drawn, steps=steps(drawn.steps), on_failure="compensate", on_cancel=None, on_timeout=None)
-
-
-fails_now_and_then = definitions(
-    activities=("core.echo", "core.echo", "core.echo", "core.fail"), max_steps=14, events=True
-)
 with_people = definitions(activities=("core.echo", "core.fail"), max_steps=14, people=True)
-sagas = (fails_now_and_then | joining() | with_people).map(all_undoable)
 calling = definitions(activities=("core.echo", "core.fail"), max_steps=12, calls=True)
 drawn = definitions(max_steps=14) | joining() | definitions(max_steps=14, events=True) | calling | with_people
 EXAMPLES = int(os.environ.get("RANDOM_DEFINITIONS", "250"))
@@ -125,70 +77,6 @@ def test_the_history_alone_gives_the_stored_state(definition, seed, cancel):
     replayed = replay(simulator.graph, simulator.state.instance, simulator.events)
 
     assert differences(replayed, simulator.state) == []
-
-
-@many
-@given(definition=sagas, seed=SEEDS, cancel=st.booleans())
-def test_the_undone_steps_are_exactly_those_that_may_have_had_an_effect(definition, seed, cancel):
-    simulator = Simulator(definition, seed, cancel=cancel)
-    simulator.run()
-
-    state = simulator.state
-    undone = [e.step for e in simulator.events if e.type is EventType.STEP_COMPENSATING]
-    expected = set()
-    for path in {*simulator.graph.nodes, *simulator.state.steps}:
-        node = simulator.graph[path]
-        if node.is_container or node.step.compensate is None:
-            continue
-        attempts = [a for (p, _), a in sorted(state.attempts.items()) if p == path and a.role is not Role.COMPENSATION]
-        succeeded = any(a.state is AttemptState.SUCCEEDED for a in attempts)
-        unknown = not succeeded and any(
-            a.state in (AttemptState.TIMED_OUT, AttemptState.LOST)
-            or (a.error or {}).get("details", {}).get("effect") == "unknown"
-            or (a.state is AttemptState.CANCELLED and a.error is None)
-            for a in attempts
-        )
-        if succeeded or unknown:
-            expected.add(path)
-    if state.instance.undo:
-        assert sorted(undone) == sorted(expected)
-    else:
-        assert undone == []
-    if state.instance.state is InstanceState.COMPENSATED:
-        assert all(state.step(path).state is StepState.COMPENSATED for path in expected)
-
-
-@many
-@given(definition=calling, seed=SEEDS, cancel=st.booleans())
-def test_the_called_instances_that_are_undone_are_exactly_those_that_completed(definition, seed, cancel):
-    simulator = Simulator(replace(definition, on_failure="compensate", on_cancel=None), seed, cancel=cancel)
-    simulator.run()
-
-    undone = {e.step for e in simulator.events if e.type is EventType.STEP_COMPENSATING}
-    completed = {e.step for e in simulator.events if e.type is EventType.STEP_COMPLETED and "error" not in e.data}
-    by_child = {path for path, node in simulator.graph.nodes.items() if node.undone_by_child}
-
-    if simulator.state.instance.undo:
-        assert undone & by_child == completed & by_child
-    else:
-        assert not undone
-
-
-@many
-@given(definition=sagas, seed=SEEDS)
-def test_a_step_is_undone_after_every_step_that_depended_on_it(definition, seed):
-    simulator = Simulator(definition, seed, trouble=0.2)
-    simulator.run()
-
-    order = {path: place for place, path in enumerate(simulator.state.instance.undo_order)}
-
-    for path in order:
-        todo = list(simulator.graph[path].successors)
-        while todo:
-            follower = todo.pop()
-            todo.extend(simulator.graph[follower].successors)
-            if follower in order:
-                assert order[follower] < order[path]
 
 
 @many
@@ -253,42 +141,6 @@ def test_without_trouble_every_sound_definition_completes(definition, seed):
     failures = [e for e in simulator.events if e.type in (EventType.STEP_FAILED, EventType.STEP_TIMED_OUT)]
     if not failures and definition.timeout is None:
         assert simulator.state.instance.state is InstanceState.COMPLETED
-
-
-def test_independent_steps_are_undone_in_the_reverse_order_of_their_completion():
-    echo = {"activity": "core.echo", "needs": [], "compensate": {"activity": "core.echo"}}
-    steps = [{"id": name, **echo} for name in "abcdef"]
-    last = {"id": "last", "fail": {"code": "NO", "message": "no"}, "needs": list("abcdef")}
-    simulator = Simulator(parse({"workflow": "w", "version": "1.0.0", "steps": [*steps, last]}), 7, trouble=0)
-    simulator.run()
-
-    completed = [e.step for e in simulator.events if e.type is EventType.STEP_COMPLETED]
-
-    assert completed != sorted(completed)
-    assert simulator.state.instance.undo_order == tuple(reversed(completed))
-
-
-def test_a_loser_that_completes_late_is_undone_after_the_step_that_did_not_wait_for_it():
-    undo = {"compensate": {"activity": "core.echo"}}
-    document = {
-        "workflow": "w",
-        "version": "1.0.0",
-        "steps": [
-            {"id": "quick", "activity": "core.echo", "needs": [], **undo},
-            {"id": "late", "activity": "core.echo", "needs": [], **undo},
-            {"id": "first", "activity": "core.echo", "needs": ["quick", "late"], "join": "any", **undo},
-            {"id": "last", "fail": {"code": "NO", "message": "no"}, "needs": ["first", "late"]},
-        ],
-    }
-    overtaken = 0
-    for seed in range(30):
-        simulator = Simulator(parse(document), seed, trouble=0)
-        simulator.run()
-        completed = [e.step for e in simulator.events if e.type is EventType.STEP_COMPLETED]
-        overtaken += completed.index("late") > completed.index("first")
-
-        assert simulator.state.instance.undo_order[0] == "first"
-    assert overtaken > 0
 
 
 def test_a_gap_in_a_history_is_named():
