@@ -10,7 +10,7 @@ def refuse_half_done_undos(apps: Any, schema_editor: Any) -> None:
     found = apps.get_model("workflows_app", "Instance").objects.using(schema_editor.connection.alias)
     number = found.filter(models.Q(state="compensating") | ~models.Q(undo_order=[])).filter(ended_at=None).count()
     if number:
-        raise RuntimeError(f"{number} instances are being undone: let this release finish them, then migrate")
+        raise RuntimeError(f"instances are being undone ({number}): let the release before finish them, then migrate")
 
 
 class Migration(migrations.Migration):
