@@ -15,11 +15,13 @@ from workflows_app.models import (
     Attempt,
     AuditEntry,
     CachedResult,
+    Checkpoint,
     DecisionTable,
     DecisionTableVersion,
     Definition,
     DefinitionVersion,
     Dispatch,
+    Effect,
     Instance,
     Notice,
     PublishedEvent,
@@ -184,6 +186,21 @@ class AuditEntryAdmin(ReadOnly):
     list_display = ("sequence", "at", "actor", "action", "target")
     search_fields = ("actor", "action", "target")
     ordering = ("-sequence",)
+
+
+@admin.register(Effect)
+class EffectAdmin(ReadOnly):
+    list_display = ("instance_id", "path", "number", "kind", "target", "state", "planned_at")
+    list_filter = ("state",)
+    search_fields = ("=instance__id", "=path", "idempotency_key")
+    ordering = ("-id",)
+
+
+@admin.register(Checkpoint)
+class CheckpointAdmin(ReadOnly):
+    list_display = ("instance_id", "path", "role", "attempt", "saved_at")
+    search_fields = ("=instance__id", "=path")
+    ordering = ("-id",)
 
 
 @admin.register(Artifact)
