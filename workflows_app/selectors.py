@@ -14,9 +14,10 @@ from django.db.models import Prefetch, Q, QuerySet, TextField
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Left
 
-from workflows_app import machine_views
+from workflows_app import machine_views, standstill
 from workflows_app.engine import idempotency
 from workflows_app.engine.errors import NotFound
+from workflows_app.engine.events import EventType
 from workflows_app.engine.states import AttemptState, InstanceState, Role, StepState
 from workflows_app.models import (
     Artifact,
@@ -30,6 +31,7 @@ from workflows_app.models import (
     Subscription,
     Timer,
 )
+from workflows_app.standstill import Standstill
 from workflows_app.waiting import MOST_COUNTED, Wait, sentence
 
 MESSAGE_LENGTH = 500
@@ -231,7 +233,24 @@ def instance_view(instance_id: str | UUID) -> dict[str, Any]:
         "attempts": attempts,
         "awaited": awaited,
         "waits_for": {**wait.as_dict(), "sentence": sentence(wait)} if wait else None,
+        "paused": _paused(standstill_of(found)),
     }
+
+
+def standstill_of(found: Instance) -> Standstill | None:
+    """Return who paused an instance; ``None`` for one that is not paused."""
+    if found.state != InstanceState.PAUSED:
+        return None
+    event = Event.objects.filter(instance_id=found.pk, type=EventType.INSTANCE_PAUSED).order_by("-sequence").first()
+    if event is None:
+        return None
+    return Standstill(by=event.actor, since=event.at, reason=str(event.data.get("reason") or ""))
+
+
+def _paused(held: Standstill | None) -> dict[str, str | None] | None:
+    if held is None:
+        return None
+    return {"by": held.by, "since": _time(held.since), "reason": held.reason, "sentence": standstill.sentence(held)}
 
 
 def waits_for(found: Instance) -> Wait | None:

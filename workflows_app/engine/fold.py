@@ -81,11 +81,22 @@ def _instance_started(state: State, event: Event) -> None:
     )
 
 
+def _instance_paused(state: State, event: Event) -> None:
+    state.instance = replace(state.instance, state=InstanceState.PAUSED)
+
+
+def _instance_resumed(state: State, event: Event) -> None:
+    variables = {**state.instance.variables, **event.data.get("variables", {})}
+    state.instance = replace(state.instance, state=InstanceState.RUNNING, held=(), variables=variables)
+
+
 def _instance_stopping(state: State, event: Event) -> None:
     data = event.data
     ending = data["ending"]
     state.instance = replace(
         state.instance,
+        state=InstanceState.RUNNING,  # a pause ends with it
+        held=(),
         ending=ending,
         undo=data["undo"],
         cause=None if ending == "return" else Cause(ending),
@@ -96,7 +107,7 @@ def _instance_stopping(state: State, event: Event) -> None:
 
 def _instance_ended(target: InstanceState) -> Callable[[State, Event], None]:
     def apply(state: State, event: Event) -> None:
-        changes: dict[str, Any] = {"state": target, "ended_at": event.at}
+        changes: dict[str, Any] = {"state": target, "ended_at": event.at, "held": ()}
         for key in ("output", "error"):
             if key in event.data:
                 changes[key] = event.data[key]
@@ -119,6 +130,8 @@ _INSTANCE: Mapping[EventType, Callable[[State, Event], None]] = {
     EventType.INSTANCE_ACCEPTED: _instance_accepted,
     EventType.INSTANCE_CREATED: _instance_created,
     EventType.INSTANCE_STARTED: _instance_started,
+    EventType.INSTANCE_PAUSED: _instance_paused,
+    EventType.INSTANCE_RESUMED: _instance_resumed,
     EventType.INSTANCE_STOPPING: _instance_stopping,
     EventType.INSTANCE_COMPLETED: _instance_ended(InstanceState.COMPLETED),
     EventType.INSTANCE_FAILED: _instance_ended(InstanceState.FAILED),
@@ -253,6 +266,8 @@ def _settled(target: StepState) -> Callable[[State, Node, Event], None]:
         if event.data.get("effect_unknown"):
             changes["effect_unknown"] = True
         state.change(node.path, **changes)
+        if event.data.get("held"):
+            _hold(state, {"step": node.path})
         if "variables" in event.data:
             state.instance = replace(state.instance, variables={**state.instance.variables, **event.data["variables"]})
         if node.kind is NodeKind.ITERATION and node.transition is not None:
@@ -260,6 +275,14 @@ def _settled(target: StepState) -> Callable[[State, Node, Event], None]:
         _count_down(state, node, before, target)
 
     return apply
+
+
+def _hold(state: State, what: Mapping[str, Any]) -> None:
+    state.instance = replace(state.instance, held=(*state.instance.held, what))
+
+
+def _timer_held(state: State, node: Node, event: Event) -> None:
+    _hold(state, {"step": node.path, "timer": event.data["timer"]})
 
 
 def _count_down(state: State, node: Node, before: StepSnapshot, target: StepState) -> None:
@@ -360,6 +383,7 @@ _STEP: Mapping[EventType, Callable[[State, Node, Event], None]] = {
     EventType.STEP_COMPENSATED: _undone(StepState.COMPENSATED),
     EventType.STEP_COMPENSATION_FAILED: _undone(StepState.COMPENSATION_FAILED),
     EventType.ATTEMPT_LOST: _lost,
+    EventType.TIMER_HELD: _timer_held,
     EventType.MACHINE_EVENT_ACCEPTED: _event_accepted,
     EventType.MACHINE_EVENT_REFUSED: _event_refused,
     EventType.MACHINE_MOVED: _moved,

@@ -137,6 +137,7 @@ BEGIN
         undo_order = coalesce(i->'undo_order', x.undo_order),
         undo_next = coalesce((i->>'undo_next')::int, x.undo_next),
         undo_failed = coalesce((i->>'undo_failed')::boolean, x.undo_failed),
+        held = coalesce(i->'held', x.held),
         machine_state = coalesce(i->>'machine_state', x.machine_state),
         machine_since = coalesce((i->>'machine_since')::timestamptz, x.machine_since),
         machine_transition = CASE WHEN i ? 'machine_transition' THEN i->>'machine_transition' ELSE x.machine_transition END,

@@ -96,6 +96,7 @@ def one(request: HttpRequest, instance_id: UUID) -> HttpResponse:
             wait=selectors.waits_for(instance),
             called=children[:CHILDREN_SHOWN],
             machine=machine,
+            held_up=selectors.standstill_of(instance),
         ),
         "machine": machine,
         "steps": tree,

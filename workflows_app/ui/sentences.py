@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from workflows_app import standstill
 from workflows_app.engine.states import InstanceState, Role, StepState
 from workflows_app.models import AuditEntry, Dispatch, Subscription
 from workflows_app.spans import moment, span
+from workflows_app.standstill import Standstill
 from workflows_app.ui import machines
 from workflows_app.waiting import Wait
 from workflows_app.waiting import sentence as waiting
@@ -38,6 +40,7 @@ class Facts:
     repeats: Mapping[str, str]
     whole: bool
     machine: Mapping[str, Any] | None = None
+    standstill: Standstill | None = None
 
     def name(self, path: str) -> str:
         name = self.names.get(path, path)
@@ -61,6 +64,7 @@ def sentence(
     repeats: Mapping[str, str] | None = None,
     whole: bool = True,
     machine: Mapping[str, Any] | None = None,
+    held_up: Standstill | None = None,
 ) -> str:
     """Return what the page says under the title.
 
@@ -77,6 +81,7 @@ def sentence(
         repeats: how far the steps are that repeat others at the moment, by path.
         whole: whether ``steps`` has those of every iteration.
         machine: how a state machine stands, as ``machine_views.view`` returns it.
+        held_up: who paused it, as ``selectors.standstill_of`` returns it.
     """
     facts = Facts(
         instance=instance,
@@ -91,6 +96,7 @@ def sentence(
         repeats=repeats or {},
         whole=whole,
         machine=machine,
+        standstill=held_up,
     )
     return _SENTENCES[InstanceState(instance.state)](facts)
 
@@ -113,7 +119,8 @@ def _running(facts: Facts) -> str:
 
 
 def _paused(facts: Facts) -> str:
-    return "Paused by an operator: running attempts may finish, nothing new starts until it is resumed."
+    said = facts.standstill and standstill.sentence(facts.standstill)
+    return f"{said or 'Paused.'} Running attempts may finish; nothing new starts until it is resumed."
 
 
 def _compensating(facts: Facts) -> str:

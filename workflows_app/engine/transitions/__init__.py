@@ -9,8 +9,9 @@ The modules, in the order in which a step meets them: ``entering`` (a step's tur
 for an event, or publishes one), ``repeating`` (the next iterations), ``outcomes`` (an attempt ended), ``calling`` and
 ``telling`` (another instance is called, ends, or is told something), ``settling`` (it reached its end), ``stopping``
 (failure, cancel, time-out), ``undoing`` (compensation in order), ``closing`` (nothing in a block or in the instance is
-open any more). ``machines`` and ``queueing`` are about the events of a state machine. None calls back: what follows
-from an event is put on the draft's list, and ``decide`` works it off.
+open any more). ``machines`` and ``queueing`` are about the events of a state machine, ``pausing`` and ``holding`` about
+what an operator holds up. None calls back: what follows from an event is put on the draft's list, and ``decide`` works
+it off.
 """
 
 from workflows_app.engine.transitions.decide import decide
@@ -28,6 +29,8 @@ from workflows_app.engine.transitions.occurrences import (
     EventArrived,
     EventReceived,
     Occurrence,
+    Pause,
+    Resume,
     SlotGranted,
     Start,
     StepClaimed,
@@ -53,6 +56,8 @@ __all__ = [
     "EventReceived",
     "Gathered",
     "Occurrence",
+    "Pause",
+    "Resume",
     "Slice",
     "SliceMiss",
     "SlotGranted",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from workflows_app.engine.commands import TimerKind
@@ -169,6 +169,23 @@ class Terminate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """An operator lets running attempts finish and nothing new start."""
+
+    actor: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume:
+    """An operator lets a paused instance go on, with new values of some of its variables."""
+
+    actor: str
+    reason: str = ""
+    variables: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventReceived:
     """Somebody sends an event to a state machine.
 
@@ -199,5 +216,7 @@ Occurrence = (
     | Compensate
     | Cancel
     | Terminate
+    | Pause
+    | Resume
     | EventReceived
 )

@@ -61,6 +61,8 @@ def begin_before(draft: Draft, move: Node) -> bool:
 
 def proceed(draft: Draft) -> None:
     """Start the next undo, or end with the truth about all of them: the instance, or a state machine's transition."""
+    if draft.paused:
+        return
     goes_on = draft.instance.state is not InstanceState.COMPENSATING
     while draft.instance.undo_next < len(draft.instance.undo_order):
         if goes_on and draft.instance.ending is not None:

@@ -54,6 +54,8 @@ from workflows_app.engine.transitions import (
     EventArrived,
     Gathered,
     Occurrence,
+    Pause,
+    Resume,
     Slice,
     SliceMiss,
     StaleOccurrence,
@@ -92,13 +94,18 @@ class Simulator:
         definition: a sound definition.
         seed: decides the order of everything and every outcome.
         trouble: probability that an attempt does not succeed.
+        cancel: whether an operator cancels at some time.
+        pauses: how often an operator pauses; each time the instance is resumed at some time.
     """
 
-    def __init__(self, definition: Definition, seed: int, *, trouble: float = 0.3, cancel: bool = False) -> None:
+    def __init__(
+        self, definition: Definition, seed: int, *, trouble: float = 0.3, cancel: bool = False, pauses: int = 0
+    ) -> None:
         self.graph = Graph(definition, calls=OTHER)
         self.random = random.Random(seed)
         self.trouble = trouble
         self.cancels = cancel
+        self.pauses = pauses
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
         self.state = State(
             self.graph, InstanceSnapshot(id="i", workflow=definition.name, version=definition.version), {}
@@ -117,6 +124,10 @@ class Simulator:
     @property
     def ended(self) -> bool:
         return self.state.instance.state in INSTANCE_ENDED
+
+    @property
+    def paused(self) -> bool:
+        return self.state.instance.state is InstanceState.PAUSED
 
     def start(self) -> None:
         self.state.instance = replace(self.state.instance, input={})
@@ -145,6 +156,11 @@ class Simulator:
         choices += [("signal", path) for path in sorted(self.subscriptions)]
         if self.cancels and self.state.instance.ending is None:
             choices.append(("cancel", ""))
+        if self.paused:
+            assert not self.dispatches, "no worker gets anything of a paused instance"
+            choices.append(("resume", ""))
+        elif self.pauses and self.state.instance.state is InstanceState.RUNNING and self.state.instance.ending is None:
+            choices.append(("pause", ""))
         assert choices, f"nothing can ever happen again: {self.state.instance}, {self.state.steps}"
         act, path = self.random.choice(choices)
         if act == "claim":
@@ -163,6 +179,11 @@ class Simulator:
             key = min(self.timers, key=lambda k: (self.timers[k], k))
             self.now = max(self.now, self.timers.pop(key))
             self._try(TimerFired(step=key[0], kind=key[1]), key[0] or None)
+        elif act == "pause":
+            self.pauses -= 1
+            self._take(Pause(actor="ada", reason="lunch"), None)
+        elif act == "resume":
+            self._take(Resume(actor="ada"), None)
         else:
             self.cancels = False
             compensate = self.random.choice([None, True, False])

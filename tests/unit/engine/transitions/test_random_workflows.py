@@ -36,6 +36,8 @@ from workflows_app.engine.states import (
 )
 
 SEEDS = st.integers(0, 2**32 - 1)
+PAUSES = st.sampled_from([0, 0, 1, 5])
+"""How often the instance is paused and resumed."""
 UNDO = Compensation(activity="core.echo", parameters={"undo": "${ output }"})
 
 
@@ -74,9 +76,9 @@ many = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[Hea
 
 
 @many
-@given(definition=drawn, seed=SEEDS, cancel=st.booleans())
-def test_every_instance_ends_and_every_step_reaches_a_truthful_end(definition, seed, cancel):
-    simulator = Simulator(definition, seed, cancel=cancel)
+@given(definition=drawn, seed=SEEDS, cancel=st.booleans(), pauses=PAUSES)
+def test_every_instance_ends_and_every_step_reaches_a_truthful_end(definition, seed, cancel, pauses):
+    simulator = Simulator(definition, seed, cancel=cancel, pauses=pauses)
 
     simulator.run()
 
@@ -93,9 +95,14 @@ def test_every_instance_ends_and_every_step_reaches_a_truthful_end(definition, s
 
 
 @many
-@given(definition=definitions(activities=("core.echo",), max_steps=14, events=True), seed=SEEDS, cancel=st.booleans())
-def test_what_a_step_received_is_an_event_of_its_own_that_it_asked_for(definition, seed, cancel):
-    simulator = Simulator(definition, seed, cancel=cancel)
+@given(
+    definition=definitions(activities=("core.echo",), max_steps=14, events=True),
+    seed=SEEDS,
+    cancel=st.booleans(),
+    pauses=PAUSES,
+)
+def test_what_a_step_received_is_an_event_of_its_own_that_it_asked_for(definition, seed, cancel, pauses):
+    simulator = Simulator(definition, seed, cancel=cancel, pauses=pauses)
     simulator.run()
 
     taken: dict[int, str] = {}
@@ -115,9 +122,9 @@ def test_what_a_step_received_is_an_event_of_its_own_that_it_asked_for(definitio
 
 
 @many
-@given(definition=drawn, seed=SEEDS, cancel=st.booleans())
-def test_the_history_alone_gives_the_stored_state(definition, seed, cancel):
-    simulator = Simulator(definition, seed, cancel=cancel)
+@given(definition=drawn, seed=SEEDS, cancel=st.booleans(), pauses=PAUSES)
+def test_the_history_alone_gives_the_stored_state(definition, seed, cancel, pauses):
+    simulator = Simulator(definition, seed, cancel=cancel, pauses=pauses)
     simulator.run()
 
     replayed = replay(simulator.graph, simulator.state.instance, simulator.events)
@@ -126,9 +133,9 @@ def test_the_history_alone_gives_the_stored_state(definition, seed, cancel):
 
 
 @many
-@given(definition=sagas, seed=SEEDS, cancel=st.booleans())
-def test_the_undone_steps_are_exactly_those_that_may_have_had_an_effect(definition, seed, cancel):
-    simulator = Simulator(definition, seed, cancel=cancel)
+@given(definition=sagas, seed=SEEDS, cancel=st.booleans(), pauses=PAUSES)
+def test_the_undone_steps_are_exactly_those_that_may_have_had_an_effect(definition, seed, cancel, pauses):
+    simulator = Simulator(definition, seed, cancel=cancel, pauses=pauses)
     simulator.run()
 
     state = simulator.state
@@ -157,9 +164,11 @@ def test_the_undone_steps_are_exactly_those_that_may_have_had_an_effect(definiti
 
 
 @many
-@given(definition=calling, seed=SEEDS, cancel=st.booleans())
-def test_the_called_instances_that_are_undone_are_exactly_those_that_completed(definition, seed, cancel):
-    simulator = Simulator(replace(definition, on_failure="compensate", on_cancel=None), seed, cancel=cancel)
+@given(definition=calling, seed=SEEDS, cancel=st.booleans(), pauses=PAUSES)
+def test_the_called_instances_that_are_undone_are_exactly_those_that_completed(definition, seed, cancel, pauses):
+    simulator = Simulator(
+        replace(definition, on_failure="compensate", on_cancel=None), seed, cancel=cancel, pauses=pauses
+    )
     simulator.run()
 
     undone = {e.step for e in simulator.events if e.type is EventType.STEP_COMPENSATING}
@@ -173,9 +182,9 @@ def test_the_called_instances_that_are_undone_are_exactly_those_that_completed(d
 
 
 @many
-@given(definition=sagas, seed=SEEDS)
-def test_a_step_is_undone_after_every_step_that_depended_on_it(definition, seed):
-    simulator = Simulator(definition, seed, trouble=0.2)
+@given(definition=sagas, seed=SEEDS, pauses=PAUSES)
+def test_a_step_is_undone_after_every_step_that_depended_on_it(definition, seed, pauses):
+    simulator = Simulator(definition, seed, trouble=0.2, pauses=pauses)
     simulator.run()
 
     order = {path: place for place, path in enumerate(simulator.state.instance.undo_order)}
@@ -190,9 +199,23 @@ def test_a_step_is_undone_after_every_step_that_depended_on_it(definition, seed)
 
 
 @many
-@given(definition=drawn, seed=SEEDS)
-def test_no_step_begins_before_its_dependencies_have_settled(definition, seed):
-    simulator = Simulator(definition, seed)
+@given(definition=drawn, seed=SEEDS, pauses=PAUSES)
+def test_a_failure_that_nothing_tolerates_stops_what_is_around_it(definition, seed, pauses):
+    simulator = Simulator(definition, seed, pauses=pauses)
+    simulator.run()
+    state = simulator.state
+
+    for event in simulator.events:
+        if event.data.get("tolerated") is False:
+            around = simulator.graph[event.step].parent
+            stopped = around is not None and state.step(around).stopping
+            assert stopped or state.instance.ending is not None, event.step
+
+
+@many
+@given(definition=drawn, seed=SEEDS, pauses=PAUSES)
+def test_no_step_begins_before_its_dependencies_have_settled(definition, seed, pauses):
+    simulator = Simulator(definition, seed, pauses=pauses)
     simulator.run()
     begins = {EventType.STEP_SCHEDULED, EventType.STEP_WAITING}
     settles = {
@@ -222,9 +245,9 @@ def test_no_step_begins_before_its_dependencies_have_settled(definition, seed):
 
 
 @many
-@given(definition=drawn, seed=SEEDS)
-def test_no_step_of_a_cancelled_branch_begins_after_its_race_is_decided(definition, seed):
-    simulator = Simulator(definition, seed)
+@given(definition=drawn, seed=SEEDS, pauses=PAUSES)
+def test_no_step_of_a_cancelled_branch_begins_after_its_race_is_decided(definition, seed, pauses):
+    simulator = Simulator(definition, seed, pauses=pauses)
     simulator.run()
     graph = simulator.graph
 
@@ -242,9 +265,9 @@ def test_no_step_of_a_cancelled_branch_begins_after_its_race_is_decided(definiti
 
 
 @many
-@given(definition=definitions(activities=("core.echo",), max_steps=14, endings=False), seed=SEEDS)
-def test_without_trouble_every_sound_definition_completes(definition, seed):
-    simulator = Simulator(definition, seed, trouble=0.0)
+@given(definition=definitions(activities=("core.echo",), max_steps=14, endings=False), seed=SEEDS, pauses=PAUSES)
+def test_without_trouble_every_sound_definition_completes(definition, seed, pauses):
+    simulator = Simulator(definition, seed, trouble=0.0, pauses=pauses)
 
     simulator.run()
 

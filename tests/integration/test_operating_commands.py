@@ -1,0 +1,83 @@
+"""The operators' verbs of ``manage.py workflow``: by id, by filter, and what they refuse."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from tests.integration.test_commands import Shell, published, shell  # noqa: F401 - fixtures
+from workflows_app.models import Instance
+
+pytestmark = pytest.mark.django_db
+
+
+def begin(prompt: Shell) -> str:
+    return str(prompt.json("workflow", "start", "greet", "--input", '{"name": "A"}')[1]["id"])
+
+
+def test_pause_and_resume_say_what_happened(published: Shell) -> None:  # noqa: F811
+    key = begin(published)
+
+    assert published.json("workflow", "pause", key, "--reason", "lunch") == (0, {"id": key, "state": "paused"})
+    text = published.run("workflow", "show", key)[1]
+    assert "Paused by" in text
+    assert "lunch" in text
+    assert published.run("workflow", "pause", key)[0] == 1
+    assert "only a running one can be paused (STATE_FORBIDS)" in published.errors
+    assert published.run("workflow", "resume", key, "--data", '{"nobody": 1}')[0] == 1
+    assert "UNKNOWN_VARIABLE" in published.errors
+    assert published.run("workflow", "resume", key, "--data", "[1]")[0] == 1
+    assert published.run("workflow", "resume", key, "--data", "{")[0] == 1
+    assert "NOT_JSON" in published.errors
+    assert published.json("workflow", "resume", key) == (0, {"id": key, "state": "running"})
+
+
+def test_a_filter_gives_one_result_for_each_and_none_stops_the_others(published: Shell) -> None:  # noqa: F811
+    keys = [begin(published) for _ in range(3)]
+    published.run("workflow", "pause", keys[1])
+
+    code, found = published.json("workflow", "pause", "--workflow", "greet", "--reason", "all of them")
+
+    assert code == 1
+    assert (found["done"], found["refused"]) == (2, 1)
+    assert {each["id"]: each.get("error", {}).get("code") for each in found["results"]} == {
+        keys[0]: None,
+        keys[1]: "STATE_FORBIDS",
+        keys[2]: None,
+    }
+    assert set(Instance.objects.values_list("state", flat=True)) == {"paused"}
+
+    code, found = published.json("workflow", "cancel", "--where", "state=paused", "--limit", "2")
+    assert (code, found["done"]) == (0, 2)
+    assert [each["state"] for each in found["results"]] == ["cancelled"] * 2
+    left = Instance.objects.get(state="paused")
+    code, text = published.run("workflow", "terminate", "--where", f"correlation_id={left.pk}")
+    assert (code, text.strip().splitlines()[-1]) == (0, "1 done, 0 refused")
+
+
+def test_a_filter_that_chooses_nothing_does_nothing(published: Shell) -> None:  # noqa: F811
+    assert published.json("workflow", "cancel", "--workflow", "nobody") == (
+        0,
+        {"done": 0, "refused": 0, "results": []},
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["cancel"],
+        ["cancel", "--limit", "3"],
+        ["cancel", "some-id", "--workflow", "greet"],
+        ["pause", "--where", "state"],
+        ["pause", "--where", "state=asleep"],
+        ["pause", "--where", "colour=red"],
+    ],
+)
+def test_a_filter_that_is_none_is_wrong_usage(published: Shell, arguments: list[str]) -> None:  # noqa: F811
+    begin(published)
+
+    with pytest.raises(CommandError) as wrong:
+        call_command("workflow", *arguments)
+
+    assert wrong.value.returncode == 2
+    assert Instance.objects.get().state == "running"
