@@ -81,3 +81,18 @@ def test_a_filter_that_is_none_is_wrong_usage(published: Shell, arguments: list[
 
     assert wrong.value.returncode == 2
     assert Instance.objects.get().state == "running"
+
+
+def test_the_verbs_about_one_step_and_about_variables(published: Shell) -> None:  # noqa: F811
+    key = begin(published)
+    step = next(iter(published.json("workflow", "show", key)[1]["steps"]))
+
+    assert published.run("workflow", "run-now", key, step)[0] == 1
+    assert "STATE_FORBIDS" in published.errors
+    assert published.run("workflow", "set-variables", key, "{}")[0] == 1
+    assert published.run("workflow", "skip", key, "nobody")[0] == 1
+    assert "STEP_NOT_FOUND" in published.errors
+    published.run("workflow", "pause", key)
+    assert published.json("workflow", "set-variables", key, "{}") == (0, {"id": key, "state": "paused"})
+    assert published.json("workflow", "skip", key, step, "--reason", "x") == (0, {"id": key, "state": "paused"})
+    assert published.json("workflow", "show", key)[1]["steps"][step] == "skipped"

@@ -90,6 +90,11 @@ def _instance_resumed(state: State, event: Event) -> None:
     state.instance = replace(state.instance, state=InstanceState.RUNNING, held=(), variables=variables)
 
 
+def _variables_changed(state: State, event: Event) -> None:
+    variables = {**state.instance.variables, **event.data["variables"]}
+    state.instance = replace(state.instance, variables=variables)
+
+
 def _instance_stopping(state: State, event: Event) -> None:
     data = event.data
     ending = data["ending"]
@@ -132,6 +137,7 @@ _INSTANCE: Mapping[EventType, Callable[[State, Event], None]] = {
     EventType.INSTANCE_STARTED: _instance_started,
     EventType.INSTANCE_PAUSED: _instance_paused,
     EventType.INSTANCE_RESUMED: _instance_resumed,
+    EventType.INSTANCE_VARIABLES_CHANGED: _variables_changed,
     EventType.INSTANCE_STOPPING: _instance_stopping,
     EventType.INSTANCE_COMPLETED: _instance_ended(InstanceState.COMPLETED),
     EventType.INSTANCE_FAILED: _instance_ended(InstanceState.FAILED),
@@ -246,6 +252,10 @@ def _retrying(state: State, node: Node, event: Event) -> None:
     else:
         changes["undo_error"] = event.data["error"]
     state.change(node.path, **changes)
+
+
+def _hurried(state: State, node: Node, event: Event) -> None:
+    state.change(node.path, due_at=event.at)
 
 
 def _settled(target: StepState) -> Callable[[State, Node, Event], None]:
@@ -371,6 +381,7 @@ _STEP: Mapping[EventType, Callable[[State, Node, Event], None]] = {
     EventType.STEP_STARTED: _started,
     EventType.STEP_WAITING: _waiting,
     EventType.STEP_RETRYING: _retrying,
+    EventType.STEP_HURRIED: _hurried,
     EventType.STEP_JOINING: _joining,
     EventType.STEP_FALLING_BACK: _falling_back,
     EventType.STEP_STOPPING: _stopping,

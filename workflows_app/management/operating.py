@@ -36,8 +36,13 @@ def add_arguments(verb: Callable[[str, str], ArgumentParser], count: Callable[[s
     """
     for name, help in HELP.items():
         sub = verb(name, help)
-        sub.add_argument("id", metavar="ID", nargs="?", help="or choose many with --where and --workflow")
         sub.add_argument("--reason", default="", help="kept in the history and on the audit trail")
+        if name in OF_ONE:
+            sub.add_argument("id", metavar="ID")
+            argument, metavar, what = OF_ONE[name]
+            sub.add_argument(argument, metavar=metavar, help=what)
+            continue
+        sub.add_argument("id", metavar="ID", nargs="?", help="or choose many with --where and --workflow")
         chosen = sub.add_argument_group("many instances, the oldest first, with a result for each")
         chosen.add_argument("--where", action="append", metavar="KEY=VALUE", help="state=… or correlation_id=…")
         chosen.add_argument("--workflow", metavar="NAME", help="only of this workflow")
@@ -60,8 +65,8 @@ def answer(verb: str, *, actor: str, **options: Any) -> Answer:
     act = ACTS[verb]
     if options.get("data") is not None:
         options["data"] = read_input(options["data"], "data")
-    if options["id"] is not None:
-        if options["where"] or options["workflow"] or options["limit"]:
+    if verb in OF_ONE or options["id"] is not None:
+        if options.get("where") or options.get("workflow") or options.get("limit"):
             raise CommandError("name an instance or a filter, not both", returncode=2)
         found = act(selectors.parse_id(options["id"]), actor, options)
         document = {"id": str(found.pk), "state": found.state}
@@ -129,10 +134,40 @@ def _terminate(key: UUID, actor: str, options: dict[str, Any]) -> Instance:
     return instances.terminate(instance_id=key, actor=actor, reason=options["reason"])
 
 
-ACTS: dict[str, Act] = {"pause": _pause, "resume": _resume, "cancel": _cancel, "terminate": _terminate}
+def _run_now(key: UUID, actor: str, options: dict[str, Any]) -> Instance:
+    return interventions.run_now(instance_id=key, step=options["step"], actor=actor, reason=options["reason"])
+
+
+def _skip(key: UUID, actor: str, options: dict[str, Any]) -> Instance:
+    return interventions.skip(instance_id=key, step=options["step"], actor=actor, reason=options["reason"])
+
+
+def _set_variables(key: UUID, actor: str, options: dict[str, Any]) -> Instance:
+    variables, reason = options["data"], options["reason"]
+    return interventions.set_variables(instance_id=key, actor=actor, variables=variables, reason=reason)
+
+
+ACTS: dict[str, Act] = {
+    "pause": _pause,
+    "resume": _resume,
+    "set-variables": _set_variables,
+    "run-now": _run_now,
+    "skip": _skip,
+    "cancel": _cancel,
+    "terminate": _terminate,
+}
+OF_ONE = {
+    "set-variables": ("data", "JSON", "an object: new values of declared variables, or @FILE"),
+    "run-now": ("step", "STEP", "its path, as `show` names it"),
+    "skip": ("step", "STEP", "its path, as `show` names it"),
+}
+"""Verbs about one instance only, and the argument that they take."""
 HELP = {
     "pause": "Pause an instance: running attempts finish, nothing new starts.",
     "resume": "Let a paused instance go on, with new values of its variables if given.",
+    "set-variables": "Give variables of a paused instance new values.",
+    "run-now": "End the back-off of a step: its next attempt begins now.",
+    "skip": "Skip a step that does not run and has not settled; what waits for it goes on.",
     "cancel": "Cancel an instance: stop what runs, undo what completed.",
     "terminate": "End an instance at once; nothing is undone.",
 }

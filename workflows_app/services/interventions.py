@@ -11,12 +11,20 @@ from django.db import transaction
 
 from workflows_app.engine import stored, values
 from workflows_app.engine.errors import InputInvalid, OrchestratorError, Problem
-from workflows_app.engine.transitions import Cancel, Pause, Resume, Terminate
+from workflows_app.engine.transitions import (
+    Cancel,
+    ChangeVariables,
+    Pause,
+    Resume,
+    RunNow,
+    Skip,
+    Terminate,
+)
 from workflows_app.models import Instance
 from workflows_app.services import audit, decisions
 
 REASON_BYTES = 2000
-Intervention = Cancel | Terminate | Pause | Resume
+Intervention = Cancel | Terminate | Pause | Resume | ChangeVariables | RunNow | Skip
 
 
 def pause(*, instance_id: UUID, actor: str, reason: str = "") -> Instance:
@@ -41,6 +49,41 @@ def resume(*, instance_id: UUID, actor: str, variables: Any = None, reason: str 
     changed = _variables(variables)
     occurrence = Resume(actor=actor, reason=reason, variables=changed)
     return take(instance_id, occurrence, "instance.resumed", **({"variables": sorted(changed)} if changed else {}))
+
+
+def set_variables(*, instance_id: UUID, actor: str, variables: Any, reason: str = "") -> Instance:
+    """Give declared variables of a paused instance new values.
+
+    Args:
+        variables: the values by name.
+
+    Raises:
+        NotFound, StateForbids.
+        InputInvalid: as for ``resume``.
+    """
+    changed = _variables(variables)
+    occurrence = ChangeVariables(actor=actor, reason=reason, variables=changed)
+    return take(instance_id, occurrence, "instance.variables_changed", variables=sorted(changed))
+
+
+def run_now(*, instance_id: UUID, step: str, actor: str, reason: str = "") -> Instance:
+    """End a step's back-off: its next attempt begins now, or with the resume of a paused instance.
+
+    Raises:
+        NotFound: no such instance, or STEP_NOT_FOUND.
+        StateForbids: the step does not wait for its next attempt.
+    """
+    return take(instance_id, RunNow(step=step, actor=actor, reason=reason), "step.hurried", step=step)
+
+
+def skip(*, instance_id: UUID, step: str, actor: str, reason: str = "") -> Instance:
+    """Skip a step that does not run and has not settled; what waits for it goes on.
+
+    Raises:
+        NotFound: no such instance, or STEP_NOT_FOUND.
+        StateForbids: it runs, has settled, or cannot be skipped by itself; the instance is ending.
+    """
+    return take(instance_id, Skip(step=step, actor=actor, reason=reason), "step.skipped", step=step)
 
 
 @transaction.atomic

@@ -160,8 +160,14 @@ def run_paused(driver: Driver) -> None:
     driver.advance(10)
     sweep.end_overdue_attempts()
     sweep.fire_timers()
+    interventions.set_variables(instance_id=instance.pk, actor="ada", variables={"v": 2}, reason="wrong")
     interventions.resume(instance_id=instance.pk, actor="ada", reason="coffee", variables={"v": 1})
     driver.run(instance)
+    again = "workflow: hurried\nversion: 1.0.0\nsteps: [{id: bad, activity: core.echo, retry: {max_attempts: 3}}]"
+    instance = driver.start(again)
+    driver.work(driver.claim_next(instance.pk))
+    interventions.run_now(instance_id=instance.pk, step="bad", actor="ada", reason="now")
+    interventions.skip(instance_id=instance.pk, step="bad", actor="ada", reason="enough")
 
 
 def run_machine(driver: Driver) -> None:

@@ -10,8 +10,8 @@ for an event, or publishes one), ``repeating`` (the next iterations), ``outcomes
 ``telling`` (another instance is called, ends, or is told something), ``settling`` (it reached its end), ``stopping``
 (failure, cancel, time-out), ``undoing`` (compensation in order), ``closing`` (nothing in a block or in the instance is
 open any more). ``machines`` and ``queueing`` are about the events of a state machine, ``pausing`` and ``holding`` about
-what an operator holds up. None calls back: what follows from an event is put on the draft's list, and ``decide`` works
-it off.
+what an operator holds up, ``operating`` about what one does to a step. None calls back: what follows from an event is
+put on the draft's list, and ``decide`` works it off.
 """
 
 from workflows_app.engine.transitions.decide import decide
@@ -24,6 +24,7 @@ from workflows_app.engine.transitions.occurrences import (
     AttemptTimedOut,
     Begin,
     Cancel,
+    ChangeVariables,
     ChildEnded,
     Compensate,
     EventArrived,
@@ -31,6 +32,8 @@ from workflows_app.engine.transitions.occurrences import (
     Occurrence,
     Pause,
     Resume,
+    RunNow,
+    Skip,
     SlotGranted,
     Start,
     StepClaimed,
@@ -49,6 +52,7 @@ __all__ = [
     "AttemptTimedOut",
     "Begin",
     "Cancel",
+    "ChangeVariables",
     "ChildEnded",
     "Compensate",
     "Decision",
@@ -58,6 +62,8 @@ __all__ = [
     "Occurrence",
     "Pause",
     "Resume",
+    "RunNow",
+    "Skip",
     "Slice",
     "SliceMiss",
     "SlotGranted",

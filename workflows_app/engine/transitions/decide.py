@@ -17,6 +17,7 @@ from workflows_app.engine.transitions import (
     holding,
     losing,
     machines,
+    operating,
     outcomes,
     pausing,
     pending,
@@ -37,6 +38,7 @@ from workflows_app.engine.transitions.occurrences import (
     AttemptTimedOut,
     Begin,
     Cancel,
+    ChangeVariables,
     ChildEnded,
     Compensate,
     EventArrived,
@@ -44,6 +46,8 @@ from workflows_app.engine.transitions.occurrences import (
     Occurrence,
     Pause,
     Resume,
+    RunNow,
+    Skip,
     SlotGranted,
     Start,
     StepClaimed,
@@ -108,6 +112,12 @@ def decide(slice_: Slice, occurrence: Occurrence, *, now: datetime, actor: str =
             pausing.pause(draft, occurrence)
         case Resume():
             pausing.resume(draft, occurrence)
+        case ChangeVariables():
+            pausing.change_variables(draft, occurrence)
+        case RunNow():
+            operating.run_now(draft, occurrence)
+        case Skip():
+            operating.skip(draft, occurrence)
         case EventReceived():
             machines.received(draft, occurrence)
     _look_around(draft)

@@ -186,6 +186,33 @@ class Resume:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeVariables:
+    """An operator gives variables of a paused instance new values."""
+
+    actor: str
+    variables: Mapping[str, Any]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunNow:
+    """An operator ends the back-off of a step."""
+
+    step: str
+    actor: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skip:
+    """An operator skips a step that has not run."""
+
+    step: str
+    actor: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventReceived:
     """Somebody sends an event to a state machine.
 
@@ -218,5 +245,8 @@ Occurrence = (
     | Terminate
     | Pause
     | Resume
+    | ChangeVariables
+    | RunNow
+    | Skip
     | EventReceived
 )

@@ -11,7 +11,7 @@ from workflows_app.engine.events import EventType
 from workflows_app.engine.states import InstanceState, StepState
 from workflows_app.engine.transitions import holding, stopping, undoing
 from workflows_app.engine.transitions.draft import Draft, Look
-from workflows_app.engine.transitions.occurrences import Pause, Resume
+from workflows_app.engine.transitions.occurrences import ChangeVariables, Pause, Resume
 
 
 def pause(draft: Draft, occurrence: Pause) -> None:
@@ -50,6 +50,21 @@ def resume(draft: Draft, occurrence: Resume) -> None:
             stopping.fail_scope(draft, draft.graph[each["step"]], dict(draft.step(each["step"]).error or {}))
     if draft.instance.ending is None:
         _look_at_everything(draft)
+
+
+def change_variables(draft: Draft, occurrence: ChangeVariables) -> None:
+    """Give variables of a paused instance new values: what runs reads none of them meanwhile.
+
+    Raises:
+        StateForbids: the instance is not paused.
+        InputInvalid: UNKNOWN_VARIABLE, or variables that are too large.
+    """
+    if draft.instance.state is not InstanceState.PAUSED:
+        raise StateForbids(f"the instance is {draft.instance.state}; pause it to change its variables")
+    _check(draft, occurrence.variables)
+    draft.actor = occurrence.actor
+    changed = dict(occurrence.variables)
+    draft.emit(EventType.INSTANCE_VARIABLES_CHANGED, variables=changed, reason=occurrence.reason)
 
 
 def _check(draft: Draft, changed: Mapping[str, Any]) -> None:

@@ -28,6 +28,7 @@ from workflows_app.engine.commands import (
     Withdraw,
 )
 from workflows_app.engine.definition import Definition
+from workflows_app.engine.errors import StateForbids
 from workflows_app.engine.events import Event
 from workflows_app.engine.fold import State
 from workflows_app.engine.graph import Graph
@@ -56,6 +57,8 @@ from workflows_app.engine.transitions import (
     Occurrence,
     Pause,
     Resume,
+    RunNow,
+    Skip,
     Slice,
     SliceMiss,
     StaleOccurrence,
@@ -95,17 +98,26 @@ class Simulator:
         seed: decides the order of everything and every outcome.
         trouble: probability that an attempt does not succeed.
         cancel: whether an operator cancels at some time.
+        meddles: how often an operator skips a step, or ends a back-off.
         pauses: how often an operator pauses; each time the instance is resumed at some time.
     """
 
     def __init__(
-        self, definition: Definition, seed: int, *, trouble: float = 0.3, cancel: bool = False, pauses: int = 0
+        self,
+        definition: Definition,
+        seed: int,
+        *,
+        trouble: float = 0.3,
+        cancel: bool = False,
+        pauses: int = 0,
+        meddles: int = 0,
     ) -> None:
         self.graph = Graph(definition, calls=OTHER)
         self.random = random.Random(seed)
         self.trouble = trouble
         self.cancels = cancel
         self.pauses = pauses
+        self.meddles = meddles
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
         self.state = State(
             self.graph, InstanceSnapshot(id="i", workflow=definition.name, version=definition.version), {}
@@ -161,6 +173,8 @@ class Simulator:
             choices.append(("resume", ""))
         elif self.pauses and self.state.instance.state is InstanceState.RUNNING and self.state.instance.ending is None:
             choices.append(("pause", ""))
+        if self.meddles:
+            choices.append(("meddle", ""))
         assert choices, f"nothing can ever happen again: {self.state.instance}, {self.state.steps}"
         act, path = self.random.choice(choices)
         if act == "claim":
@@ -182,12 +196,22 @@ class Simulator:
         elif act == "pause":
             self.pauses -= 1
             self._take(Pause(actor="ada", reason="lunch"), None)
+        elif act == "meddle":
+            self._meddle()
         elif act == "resume":
             self._take(Resume(actor="ada"), None)
         else:
             self.cancels = False
             compensate = self.random.choice([None, True, False])
             self._take(Cancel(actor="ada", compensate=compensate), None)
+
+    def _meddle(self) -> None:
+        """Try to skip any step, or to run it now; what is refused changes nothing."""
+        self.meddles -= 1
+        path = self.random.choice(sorted({*self.graph.nodes, *self.state.steps}))
+        act = self.random.choice([Skip, Skip, RunNow])
+        with suppress(StateForbids):
+            self._take(act(step=path, actor="ada", reason="why not"), path)
 
     def arrival(self) -> tuple[str, dict[str, Any]] | None:
         """The oldest event that a step waits for and has not looked at; of several steps the one that waits longest."""

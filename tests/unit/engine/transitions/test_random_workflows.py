@@ -38,6 +38,8 @@ from workflows_app.engine.states import (
 SEEDS = st.integers(0, 2**32 - 1)
 PAUSES = st.sampled_from([0, 0, 1, 5])
 """How often the instance is paused and resumed."""
+MEDDLES = st.sampled_from([0, 0, 4])
+"""How often somebody skips a step or ends a back-off."""
 UNDO = Compensation(activity="core.echo", parameters={"undo": "${ output }"})
 
 
@@ -76,9 +78,9 @@ many = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[Hea
 
 
 @many
-@given(definition=drawn, seed=SEEDS, cancel=st.booleans(), pauses=PAUSES)
-def test_every_instance_ends_and_every_step_reaches_a_truthful_end(definition, seed, cancel, pauses):
-    simulator = Simulator(definition, seed, cancel=cancel, pauses=pauses)
+@given(definition=drawn, seed=SEEDS, cancel=st.booleans(), pauses=PAUSES, meddles=MEDDLES)
+def test_every_instance_ends_and_every_step_reaches_a_truthful_end(definition, seed, cancel, pauses, meddles):
+    simulator = Simulator(definition, seed, cancel=cancel, pauses=pauses, meddles=meddles)
 
     simulator.run()
 
@@ -122,9 +124,9 @@ def test_what_a_step_received_is_an_event_of_its_own_that_it_asked_for(definitio
 
 
 @many
-@given(definition=drawn, seed=SEEDS, cancel=st.booleans(), pauses=PAUSES)
-def test_the_history_alone_gives_the_stored_state(definition, seed, cancel, pauses):
-    simulator = Simulator(definition, seed, cancel=cancel, pauses=pauses)
+@given(definition=drawn, seed=SEEDS, cancel=st.booleans(), pauses=PAUSES, meddles=MEDDLES)
+def test_the_history_alone_gives_the_stored_state(definition, seed, cancel, pauses, meddles):
+    simulator = Simulator(definition, seed, cancel=cancel, pauses=pauses, meddles=meddles)
     simulator.run()
 
     replayed = replay(simulator.graph, simulator.state.instance, simulator.events)
@@ -199,9 +201,9 @@ def test_a_step_is_undone_after_every_step_that_depended_on_it(definition, seed,
 
 
 @many
-@given(definition=drawn, seed=SEEDS, pauses=PAUSES)
-def test_a_failure_that_nothing_tolerates_stops_what_is_around_it(definition, seed, pauses):
-    simulator = Simulator(definition, seed, pauses=pauses)
+@given(definition=drawn, seed=SEEDS, pauses=PAUSES, meddles=MEDDLES)
+def test_a_failure_that_nothing_tolerates_stops_what_is_around_it(definition, seed, pauses, meddles):
+    simulator = Simulator(definition, seed, pauses=pauses, meddles=meddles)
     simulator.run()
     state = simulator.state
 
