@@ -12,7 +12,7 @@ INTRODUCTION = """# State tables
 
 Made by `python manage.py states`; a test holds this page to the tables in `workflows_app/engine/states.py`, from which
 the database's constraints derive as well. A terminal state has no way out; `compensation_failed` waits for an operator,
-and a `completed` instance is undone only with the instance that called it.
+a `failed` instance may be retried by one, and a `completed` one is undone only with the instance that called it.
 """
 
 

@@ -21,6 +21,7 @@ class EventType(StrEnum):
     INSTANCE_FAILED = "instance.failed"
     INSTANCE_CANCELLED = "instance.cancelled"
     INSTANCE_TERMINATED = "instance.terminated"
+    INSTANCE_RETRIED = "instance.retried"
     INSTANCE_COMPENSATING = "instance.compensating"
     INSTANCE_COMPENSATED = "instance.compensated"
     INSTANCE_COMPENSATION_FAILED = "instance.compensation_failed"

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from workflows_app.engine import reopening
 from workflows_app.engine.definition.machine import MACHINE
 from workflows_app.engine.events import Event, EventType
 from workflows_app.engine.graph import Graph
@@ -123,6 +124,10 @@ def _instance_ended(target: InstanceState) -> Callable[[State, Event], None]:
     return apply
 
 
+def _instance_retried(state: State, event: Event) -> None:
+    reopening.reopen(state, event.data["pending"], event.data["open"])
+
+
 def _instance_compensating(state: State, event: Event) -> None:
     changes: dict[str, Any] = {"undo_order": tuple(event.data["order"]), "undo_next": 0}
     if "cause" in event.data:
@@ -143,6 +148,7 @@ _INSTANCE: Mapping[EventType, Callable[[State, Event], None]] = {
     EventType.INSTANCE_FAILED: _instance_ended(InstanceState.FAILED),
     EventType.INSTANCE_CANCELLED: _instance_ended(InstanceState.CANCELLED),
     EventType.INSTANCE_TERMINATED: _instance_ended(InstanceState.TERMINATED),
+    EventType.INSTANCE_RETRIED: _instance_retried,
     EventType.INSTANCE_COMPENSATING: _instance_compensating,
     EventType.INSTANCE_COMPENSATED: _instance_ended(InstanceState.COMPENSATED),
     EventType.INSTANCE_COMPENSATION_FAILED: _instance_ended(InstanceState.COMPENSATION_FAILED),

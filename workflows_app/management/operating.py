@@ -125,6 +125,10 @@ def _resume(key: UUID, actor: str, options: dict[str, Any]) -> Instance:
     return interventions.resume(instance_id=key, actor=actor, variables=variables, reason=reason)
 
 
+def _retry(key: UUID, actor: str, options: dict[str, Any]) -> Instance:
+    return interventions.retry(instance_id=key, actor=actor, reason=options["reason"])
+
+
 def _cancel(key: UUID, actor: str, options: dict[str, Any]) -> Instance:
     undo, reason = options["compensate"], options["reason"]
     return instances.cancel(instance_id=key, actor=actor, compensate=undo, reason=reason)
@@ -153,6 +157,7 @@ ACTS: dict[str, Act] = {
     "set-variables": _set_variables,
     "run-now": _run_now,
     "skip": _skip,
+    "retry": _retry,
     "cancel": _cancel,
     "terminate": _terminate,
 }
@@ -168,6 +173,7 @@ HELP = {
     "set-variables": "Give variables of a paused instance new values.",
     "run-now": "End the back-off of a step: its next attempt begins now.",
     "skip": "Skip a step that does not run and has not settled; what waits for it goes on.",
+    "retry": "Let a failed instance go on: what failed gets fresh attempts.",
     "cancel": "Cancel an instance: stop what runs, undo what completed.",
     "terminate": "End an instance at once; nothing is undone.",
 }

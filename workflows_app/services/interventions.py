@@ -11,20 +11,24 @@ from django.db import transaction
 
 from workflows_app.engine import stored, values
 from workflows_app.engine.errors import InputInvalid, OrchestratorError, Problem
+from workflows_app.engine.events import Event as HistoryEvent
+from workflows_app.engine.events import EventType
+from workflows_app.engine.reopening import TELLING, evidence
 from workflows_app.engine.transitions import (
     Cancel,
     ChangeVariables,
     Pause,
     Resume,
+    Retry,
     RunNow,
     Skip,
     Terminate,
 )
-from workflows_app.models import Instance
+from workflows_app.models import Event, Instance
 from workflows_app.services import audit, decisions
 
 REASON_BYTES = 2000
-Intervention = Cancel | Terminate | Pause | Resume | ChangeVariables | RunNow | Skip
+Intervention = Cancel | Terminate | Pause | Resume | ChangeVariables | RunNow | Skip | Retry
 
 
 def pause(*, instance_id: UUID, actor: str, reason: str = "") -> Instance:
@@ -84,6 +88,21 @@ def skip(*, instance_id: UUID, step: str, actor: str, reason: str = "") -> Insta
         StateForbids: it runs, has settled, or cannot be skipped by itself; the instance is ending.
     """
     return take(instance_id, Skip(step=step, actor=actor, reason=reason), "step.skipped", step=step)
+
+
+@transaction.atomic
+def retry(*, instance_id: UUID, actor: str, reason: str = "") -> Instance:
+    """Let a failed instance go on: what failed gets fresh attempts, what its failure cancelled waits for its turn.
+
+    Raises:
+        NotFound, StateForbids.
+    """
+    Instance.objects.select_for_update().filter(pk=instance_id).first()  # its history must not grow meanwhile
+    told = Event.objects.filter(instance_id=instance_id, type__in=TELLING).order_by("sequence")
+    events = (
+        HistoryEvent(sequence=e.sequence, type=EventType(e.type), step=e.step, at=e.at, data=e.data) for e in told
+    )
+    return take(instance_id, Retry(actor=actor, reason=reason, evidence=evidence(events)), "instance.retried")
 
 
 @transaction.atomic

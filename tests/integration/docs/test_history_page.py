@@ -163,6 +163,8 @@ def run_paused(driver: Driver) -> None:
     interventions.set_variables(instance_id=instance.pk, actor="ada", variables={"v": 2}, reason="wrong")
     interventions.resume(instance_id=instance.pk, actor="ada", reason="coffee", variables={"v": 1})
     driver.run(instance)
+    interventions.retry(instance_id=instance.pk, actor="ada", reason="mended")
+    driver.run(instance)
     again = "workflow: hurried\nversion: 1.0.0\nsteps: [{id: bad, activity: core.echo, retry: {max_attempts: 3}}]"
     instance = driver.start(again)
     driver.work(driver.claim_next(instance.pk))

@@ -10,8 +10,9 @@ for an event, or publishes one), ``repeating`` (the next iterations), ``outcomes
 ``telling`` (another instance is called, ends, or is told something), ``settling`` (it reached its end), ``stopping``
 (failure, cancel, time-out), ``undoing`` (compensation in order), ``closing`` (nothing in a block or in the instance is
 open any more). ``machines`` and ``queueing`` are about the events of a state machine, ``pausing`` and ``holding`` about
-what an operator holds up, ``operating`` about what one does to a step. None calls back: what follows from an event is
-put on the draft's list, and ``decide`` works it off.
+what an operator holds up, ``operating`` about what one does to a step, ``retrying`` about an instance that goes on
+after it has failed. None calls back: what follows from an event is put on the draft's list, and ``decide`` works it
+off.
 """
 
 from workflows_app.engine.transitions.decide import decide
@@ -32,6 +33,7 @@ from workflows_app.engine.transitions.occurrences import (
     Occurrence,
     Pause,
     Resume,
+    Retry,
     RunNow,
     Skip,
     SlotGranted,
@@ -62,6 +64,7 @@ __all__ = [
     "Occurrence",
     "Pause",
     "Resume",
+    "Retry",
     "RunNow",
     "Skip",
     "Slice",

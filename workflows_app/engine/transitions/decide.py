@@ -24,6 +24,7 @@ from workflows_app.engine.transitions import (
     queueing,
     receiving,
     repeating,
+    retrying,
     settling,
     stopping,
     undoing,
@@ -46,6 +47,7 @@ from workflows_app.engine.transitions.occurrences import (
     Occurrence,
     Pause,
     Resume,
+    Retry,
     RunNow,
     Skip,
     SlotGranted,
@@ -118,6 +120,8 @@ def decide(slice_: Slice, occurrence: Occurrence, *, now: datetime, actor: str =
             operating.run_now(draft, occurrence)
         case Skip():
             operating.skip(draft, occurrence)
+        case Retry():
+            retrying.retry(draft, occurrence)
         case EventReceived():
             machines.received(draft, occurrence)
     _look_around(draft)

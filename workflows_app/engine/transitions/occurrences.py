@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from workflows_app.engine.commands import TimerKind
+from workflows_app.engine.reopening import Evidence
 from workflows_app.engine.states import Cause, InstanceState
 
 
@@ -213,6 +214,15 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """An operator lets a failed instance go on; ``evidence`` is what its history tells about the failure."""
+
+    actor: str
+    evidence: Evidence
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventReceived:
     """Somebody sends an event to a state machine.
 
@@ -248,5 +258,6 @@ Occurrence = (
     | ChangeVariables
     | RunNow
     | Skip
+    | Retry
     | EventReceived
 )

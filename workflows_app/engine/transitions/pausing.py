@@ -49,7 +49,7 @@ def resume(draft: Draft, occurrence: Resume) -> None:
         if "timer" not in each:
             stopping.fail_scope(draft, draft.graph[each["step"]], dict(draft.step(each["step"]).error or {}))
     if draft.instance.ending is None:
-        _look_at_everything(draft)
+        look_at_everything(draft)
 
 
 def change_variables(draft: Draft, occurrence: ChangeVariables) -> None:
@@ -82,7 +82,7 @@ def _check(draft: Draft, changed: Mapping[str, Any]) -> None:
     values.encode(together, limit_bytes=draft.before.limit_bytes, what="the instance's variables")
 
 
-def _look_at_everything(draft: Draft) -> None:
+def look_at_everything(draft: Draft) -> None:
     """Look at every step that may have become ready, and at every block that may be over."""
     order, place = draft.instance.undo_order, draft.instance.undo_next
     if order and not any(draft.step(path).state is StepState.COMPENSATING for path in order[place : place + 1]):

@@ -33,6 +33,7 @@ from workflows_app.engine.events import Event
 from workflows_app.engine.fold import State
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.paths import indexes, iteration_of
+from workflows_app.engine.reopening import evidence
 from workflows_app.engine.snapshot import NOT_LOADED, InstanceSnapshot, StepSnapshot
 from workflows_app.engine.states import (
     INSTANCE_ENDED,
@@ -57,6 +58,7 @@ from workflows_app.engine.transitions import (
     Occurrence,
     Pause,
     Resume,
+    Retry,
     RunNow,
     Skip,
     Slice,
@@ -145,13 +147,21 @@ class Simulator:
         self.state.instance = replace(self.state.instance, input={})
         self._take(Start(input={}, correlation_id="c", actor="ada"), None)
 
-    def run(self, *, limit: int = 5000) -> None:
-        """Do one possible thing after the other until the instance ends."""
+    def run(self, *, limit: int = 5000, retries: int = 0) -> None:
+        """Do one possible thing after the other until the instance ends; where it failed, retry it some times."""
         self.start()
+        self.go_on(limit=limit, retries=retries)
+
+    def go_on(self, *, limit: int = 5000, retries: int = 0) -> None:
         for _ in range(limit):
-            if self.ended:
+            if self.ended and (not retries or self.state.instance.state is not InstanceState.FAILED):
                 return
-            self._do_something()
+            if self.ended:
+                retries -= 1
+                assert not self.dispatches
+                self._take(Retry(actor="ada", evidence=evidence(self.events)), None)
+            else:
+                self._do_something()
         raise AssertionError(f"no end after {limit} occurrences: {self.state.instance}")
 
     def running(self) -> list[str]:

@@ -38,6 +38,8 @@ from workflows_app.engine.states import (
 SEEDS = st.integers(0, 2**32 - 1)
 PAUSES = st.sampled_from([0, 0, 1, 5])
 """How often the instance is paused and resumed."""
+RETRIES = st.sampled_from([0, 0, 3])
+"""How often an instance that failed is retried."""
 MEDDLES = st.sampled_from([0, 0, 4])
 """How often somebody skips a step or ends a back-off."""
 UNDO = Compensation(activity="core.echo", parameters={"undo": "${ output }"})
@@ -78,11 +80,11 @@ many = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[Hea
 
 
 @many
-@given(definition=drawn, seed=SEEDS, cancel=st.booleans(), pauses=PAUSES, meddles=MEDDLES)
-def test_every_instance_ends_and_every_step_reaches_a_truthful_end(definition, seed, cancel, pauses, meddles):
+@given(definition=drawn, seed=SEEDS, cancel=st.booleans(), pauses=PAUSES, meddles=MEDDLES, retries=RETRIES)
+def test_every_instance_ends_and_every_step_reaches_a_truthful_end(definition, seed, cancel, pauses, meddles, retries):
     simulator = Simulator(definition, seed, cancel=cancel, pauses=pauses, meddles=meddles)
 
-    simulator.run()
+    simulator.run(retries=retries)
 
     instance = simulator.state.instance
     assert instance.state in INSTANCE_ENDED
@@ -124,10 +126,10 @@ def test_what_a_step_received_is_an_event_of_its_own_that_it_asked_for(definitio
 
 
 @many
-@given(definition=drawn, seed=SEEDS, cancel=st.booleans(), pauses=PAUSES, meddles=MEDDLES)
-def test_the_history_alone_gives_the_stored_state(definition, seed, cancel, pauses, meddles):
+@given(definition=drawn, seed=SEEDS, cancel=st.booleans(), pauses=PAUSES, meddles=MEDDLES, retries=RETRIES)
+def test_the_history_alone_gives_the_stored_state(definition, seed, cancel, pauses, meddles, retries):
     simulator = Simulator(definition, seed, cancel=cancel, pauses=pauses, meddles=meddles)
-    simulator.run()
+    simulator.run(retries=retries)
 
     replayed = replay(simulator.graph, simulator.state.instance, simulator.events)
 
@@ -212,6 +214,24 @@ def test_a_failure_that_nothing_tolerates_stops_what_is_around_it(definition, se
             around = simulator.graph[event.step].parent
             stopped = around is not None and state.step(around).stopping
             assert stopped or state.instance.ending is not None, event.step
+
+
+@many
+@given(definition=drawn, seed=SEEDS, pauses=PAUSES)
+def test_what_had_completed_stays_when_a_failed_instance_is_retried(definition, seed, pauses):
+    simulator = Simulator(replace(definition, on_failure="stop", on_timeout="stop"), seed, trouble=0.4, pauses=pauses)
+    simulator.run(retries=5)
+
+    completed: set[str] = set()
+    for event in simulator.events:
+        if event.type is EventType.STEP_COMPLETED:
+            assert event.step not in completed, "a step completes once"
+            completed.add(event.step)
+        elif event.type is EventType.INSTANCE_RETRIED:
+            assert completed.isdisjoint(event.data["pending"])
+            assert completed.isdisjoint(event.data["open"])
+    for path, step in simulator.state.steps.items():
+        assert step.attempts == sum(known == path for known, _ in simulator.state.attempts)
 
 
 @many
