@@ -29,6 +29,7 @@ from workflows_app.management import (
     listing,
     operating,
     planning,
+    purging,
     signalling,
     tables,
     templating,
@@ -96,10 +97,14 @@ class Command(AnsweringCommand):
         sub.add_argument("--correlate", metavar="KEY", required=True, help="the key that waiting steps correlate by")
         sub.add_argument("--data", default="null", help="JSON, or @FILE")
         operating.add_arguments(verb, count)
+        purging.add_arguments(verb)
 
     def answer(self, *, verb: str, **options: Any) -> int:
         if verb in operating.ACTS:
             return self.do_operate(verb=verb, **options)
+        if verb in purging.VERBS:
+            self.show(*purging.answer(verb, actor=person(), **options))
+            return DONE
         return int(getattr(self, f"do_{verb}")(**options))
 
     # ------------------------------------------------------------ definitions
