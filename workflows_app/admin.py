@@ -20,6 +20,7 @@ from workflows_app.models import (
     Definition,
     DefinitionVersion,
     Dispatch,
+    Hold,
     Instance,
     Notice,
     PublishedEvent,
@@ -125,6 +126,12 @@ class NoticeAdmin(ReadOnly):
 @admin.register(Queue)
 class QueueAdmin(ReadOnly):
     list_display = ("name", "claimed_through")
+
+
+@admin.register(Hold)
+class HoldAdmin(ReadOnly):
+    list_display = ("kind", "name", "actor", "since", "reason")
+    ordering = ("id",)
 
 
 @admin.register(SlotKey)

@@ -18,13 +18,14 @@ from workflows_app import machine_views, standstill
 from workflows_app.engine import idempotency
 from workflows_app.engine.errors import NotFound
 from workflows_app.engine.events import EventType
-from workflows_app.engine.states import AttemptState, InstanceState, Role, StepState
+from workflows_app.engine.states import INSTANCE_ENDED, AttemptState, InstanceState, Role, StepState
 from workflows_app.models import (
     Artifact,
     Attempt,
     AuditEntry,
     Dispatch,
     Event,
+    Hold,
     Instance,
     Slot,
     Step,
@@ -238,13 +239,23 @@ def instance_view(instance_id: str | UUID) -> dict[str, Any]:
 
 
 def standstill_of(found: Instance) -> Standstill | None:
-    """Return who paused an instance; ``None`` for one that is not paused."""
+    """Return who paused an instance, its workflow, everything, or a queue that it waits for; ``None`` if nobody did."""
     if found.state != InstanceState.PAUSED:
-        return None
+        return None if found.state in INSTANCE_ENDED else _hold_of(found)
     event = Event.objects.filter(instance_id=found.pk, type=EventType.INSTANCE_PAUSED).order_by("-sequence").first()
     if event is None:
         return None
     return Standstill(by=event.actor, since=event.at, reason=str(event.data.get("reason") or ""))
+
+
+def _hold_of(found: Instance) -> Standstill | None:
+    queues = Dispatch.objects.filter(instance_id=found.pk).values("queue")
+    mine = Q(kind="all") | Q(kind="definition", name=found.workflow) | Q(kind="queue", name__in=queues)
+    held = Hold.objects.filter(mine).order_by("id").first()
+    if held is None:
+        return None
+    what = {"all": "everything", "definition": f"the workflow {held.name}", "queue": f"the queue {held.name}"}
+    return Standstill(by=held.actor, since=held.since, reason=held.reason, what=what[held.kind])
 
 
 def _paused(held: Standstill | None) -> dict[str, str | None] | None:

@@ -13,6 +13,7 @@ class Standstill:
     """An operator's pause.
 
     Args:
+        what: what is paused, if it is not the instance itself: ``the workflow order``.
         by: who paused.
         since: when.
         reason: why, as given; may be empty.
@@ -21,6 +22,7 @@ class Standstill:
     by: str
     since: datetime
     reason: str
+    what: str = ""
 
 
 def sentence(standstill: Standstill) -> str:
@@ -31,6 +33,9 @@ def sentence(standstill: Standstill) -> str:
     'Paused by ada since 2026-01-02 03:04:05 UTC: the bank is down'
     >>> sentence(Standstill(by="ada", since=at, reason=""))
     'Paused by ada since 2026-01-02 03:04:05 UTC.'
+    >>> sentence(Standstill(by="ada", since=at, reason="", what="the queue gpu"))
+    'The queue gpu is paused by ada since 2026-01-02 03:04:05 UTC.'
     """
-    said = f"Paused by {standstill.by} since {standstill.since:%Y-%m-%d %H:%M:%S} UTC"
+    who = f"{standstill.what[:1].upper()}{standstill.what[1:]} is paused" if standstill.what else "Paused"
+    said = f"{who} by {standstill.by} since {standstill.since:%Y-%m-%d %H:%M:%S} UTC"
     return f"{said}: {standstill.reason[:REASON_LENGTH]}" if standstill.reason else f"{said}."

@@ -96,3 +96,18 @@ def test_the_verbs_about_one_step_and_about_variables(published: Shell) -> None:
     assert published.json("workflow", "set-variables", key, "{}") == (0, {"id": key, "state": "paused"})
     assert published.json("workflow", "skip", key, step, "--reason", "x") == (0, {"id": key, "state": "paused"})
     assert published.json("workflow", "show", key)[1]["steps"][step] == "skipped"
+
+
+def test_a_workflow_a_queue_and_everything_are_paused_and_go_on(published: Shell) -> None:  # noqa: F811
+    key = begin(published)
+
+    for option, name in (("--definition", "greet"), ("--queue", "default"), ("--all", None)):
+        arguments = [option] if name is None else [option, name]
+        document = {"kind": option.strip("-"), "name": name}
+        assert published.json("workflow", "pause", *arguments, "--reason", "x") == (0, {**document, "paused": True})
+        assert published.run("workflow", "pause", *arguments)[0] == 1
+        assert "is paused by" in published.run("workflow", "show", key)[1]
+        assert published.json("workflow", "resume", *arguments) == (0, {**document, "paused": False})
+        assert published.run("workflow", "resume", *arguments)[0] == 1
+    with pytest.raises(CommandError, match="stand alone"):
+        call_command("workflow", "pause", key, "--all")

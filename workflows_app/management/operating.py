@@ -16,7 +16,7 @@ from workflows_app.management.answers import DONE, REFUSED
 from workflows_app.management.listing import tame
 from workflows_app.management.reading import read_input
 from workflows_app.models import Instance
-from workflows_app.services import instances, interventions
+from workflows_app.services import holds, instances, interventions
 
 FILTERS = ("state", "correlation_id")
 """What ``--where`` takes beside ``--workflow``."""
@@ -46,6 +46,12 @@ def add_arguments(verb: Callable[[str, str], ArgumentParser], count: Callable[[s
         chosen = sub.add_argument_group("many instances, the oldest first, with a result for each")
         chosen.add_argument("--where", action="append", metavar="KEY=VALUE", help="state=… or correlation_id=…")
         chosen.add_argument("--workflow", metavar="NAME", help="only of this workflow")
+        if name in ("pause", "resume"):
+            whole = sub.add_argument_group("what no worker begins a step of, instead of instances")
+            which = whole.add_mutually_exclusive_group()
+            which.add_argument("--definition", metavar="NAME", help="a workflow: it is not started either")
+            which.add_argument("--queue", metavar="QUEUE", help="a queue")
+            which.add_argument("--all", action="store_true", help="everything")
         chosen.add_argument("--limit", type=count, help=f"at most so many, {LIMIT} by default")
         if name == "cancel":
             undo = sub.add_mutually_exclusive_group()
@@ -62,6 +68,8 @@ def answer(verb: str, *, actor: str, **options: Any) -> Answer:
         OrchestratorError: of one instance: its refusal. Of many every refusal stands in its result.
         CommandError: both an id and a filter, or neither.
     """
+    if (held := _held(options)) is not None:
+        return _hold(verb, *held, actor=actor, options=options)
     act = ACTS[verb]
     if options.get("data") is not None:
         options["data"] = read_input(options["data"], "data")
@@ -77,6 +85,30 @@ def answer(verb: str, *, actor: str, **options: Any) -> Answer:
     lines = [_line(verb, each) for each in results]
     summary = f"{document['done']} done, {document['refused']} refused"
     return document, "\n".join([*lines, summary]), REFUSED if refused else DONE
+
+
+def _held(options: dict[str, Any]) -> tuple[holds.Kind, str] | None:
+    """Return what is to be held or let go as a whole, if anything is."""
+    chosen = {
+        holds.Kind.DEFINITION: options.get("definition"),
+        holds.Kind.QUEUE: options.get("queue"),
+        holds.Kind.ALL: "" if options.get("all") else None,
+    }
+    found = [(kind, name) for kind, name in chosen.items() if name is not None]
+    if found and any(options.get(other) for other in ("id", "where", "workflow", "limit", "data")):
+        raise CommandError("--definition, --queue and --all stand alone", returncode=2)
+    return found[0] if found else None
+
+
+def _hold(verb: str, kind: holds.Kind, name: str, *, actor: str, options: dict[str, Any]) -> Answer:
+    reason = options["reason"]
+    if verb == "pause":
+        holds.hold(kind=kind, name=name, actor=actor, reason=reason)
+    else:
+        holds.release(kind=kind, name=name, actor=actor, reason=reason)
+    document = {"kind": kind.value, "name": name or None, "paused": verb == "pause"}
+    what = {"definition": f"the workflow {name}", "queue": f"the queue {name}", "all": "everything"}[kind.value]
+    return document, tame(f"{what} {'is paused' if verb == 'pause' else 'goes on'}"), DONE
 
 
 def _chosen(options: dict[str, Any]) -> list[UUID]:

@@ -4,6 +4,7 @@ from workflows_app.models.artifacts import Artifact
 from workflows_app.models.decision_tables import DecisionTable, DecisionTableVersion
 from workflows_app.models.definitions import Definition, DefinitionVersion
 from workflows_app.models.history import AuditEntry, Event
+from workflows_app.models.holds import Hold
 from workflows_app.models.instances import Instance, Step
 from workflows_app.models.messages import Consumption, PublishedEvent, Subscription, Wakeup
 from workflows_app.models.results import CachedResult
@@ -22,6 +23,7 @@ __all__ = [
     "DefinitionVersion",
     "Dispatch",
     "Event",
+    "Hold",
     "Instance",
     "Notice",
     "PublishedEvent",

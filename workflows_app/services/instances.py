@@ -17,7 +17,7 @@ from workflows_app.engine.errors import Conflict, InputInvalid, NotFound, Orches
 from workflows_app.engine.snapshot import InstanceSnapshot
 from workflows_app.engine.transitions import Accept, Cancel, Slice, Start, Terminate
 from workflows_app.models import DefinitionVersion, Instance
-from workflows_app.services import arrivals, decisions, definitions, graphs, interventions, recording, slots
+from workflows_app.services import arrivals, decisions, definitions, graphs, holds, interventions, recording, slots
 
 KEY_LENGTH = 200
 NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
@@ -51,6 +51,7 @@ def start(
         NotFound: no such workflow or version.
         InputInvalid: with every problem of the input, or of the concurrency key that it leads to; nothing is stored.
         Conflict: the idempotency key was used with another input.
+        StateForbids: with code PAUSED; an operator holds the workflow.
     """
     _check_keys(correlation_id=correlation_id, idempotency_key=idempotency_key)
     wanted = _Start(
@@ -102,6 +103,7 @@ def _startable(name: str, version: str | None) -> tuple[int, datetime]:
         row = cursor.fetchone()
     if row is None:
         definitions.find(name=name, version=version)  # says what is missing
+        holds.forbid_start(name)
         raise NotFound(f"{name} has no version that may be started", code="VERSION_NOT_FOUND")
     return row[0], row[1]
 

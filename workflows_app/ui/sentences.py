@@ -98,7 +98,9 @@ def sentence(
         machine=machine,
         standstill=held_up,
     )
-    return _SENTENCES[InstanceState(instance.state)](facts)
+    said = _SENTENCES[InstanceState(instance.state)](facts)
+    # Its workflow, a queue or everything is paused, not the instance: it stands as it says, and nothing is begun.
+    return f"{standstill.sentence(held_up)} {said}" if held_up is not None and held_up.what else said
 
 
 def _pending(facts: Facts) -> str:
