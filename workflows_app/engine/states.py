@@ -93,7 +93,7 @@ STEP_TRANSITIONS: Mapping[StepState, frozenset[StepState]] = MappingProxyType(
         S.CANCELLED: frozenset({S.COMPENSATING, S.PENDING, S.WAITING}),
         S.COMPENSATING: frozenset({S.COMPENSATED, S.COMPENSATION_FAILED}),
         S.COMPENSATION_FAILED: frozenset({S.COMPENSATING}),
-        S.SKIPPED: frozenset(),
+        S.SKIPPED: frozenset({S.COMPENSATING}),
         S.COMPENSATED: frozenset(),
     }
 )

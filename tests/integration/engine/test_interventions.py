@@ -228,3 +228,23 @@ def test_variables_change_only_while_the_instance_is_paused(driver: Driver) -> N
 
     assert Step.objects.get(instance=instance, path="b").output == {"n": 2}
     check(instance)
+
+
+def test_a_skipped_step_that_may_have_had_its_effect_is_undone_with_the_others(driver: Driver) -> None:
+    def in_doubt(claim: Claim) -> None:
+        raise ActivityError("no answer", details={"effect": "unknown"})
+
+    driver.perform = {"a": in_doubt}
+    retry = "retry: {max_attempts: 2, initial_interval: 1h}, compensate: {activity: core.echo}"
+    instance = driver.start(f"""
+workflow: doubtful
+version: 1.0.0
+steps: [{{id: a, activity: core.echo, {retry}}}, {{id: b, fail: {{code: NO}}}}]
+""")
+    driver.drain()
+    skip(instance, "a")
+    view = driver.run(instance)
+
+    assert (view["state"], view["steps"]["a"]) == ("compensated", "compensated")
+    assert ("a", "compensation") in driver.calls
+    check(instance)
