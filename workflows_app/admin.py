@@ -22,6 +22,7 @@ from workflows_app.models import (
     DefinitionVersion,
     Dispatch,
     Effect,
+    Hold,
     Instance,
     Notice,
     PublishedEvent,
@@ -137,6 +138,12 @@ class NoticeAdmin(ReadOnly):
 @admin.register(Queue)
 class QueueAdmin(ReadOnly):
     list_display = ("name", "claimed_through")
+
+
+@admin.register(Hold)
+class HoldAdmin(ReadOnly):
+    list_display = ("kind", "name", "actor", "since", "reason")
+    ordering = ("id",)
 
 
 @admin.register(SlotKey)

@@ -17,8 +17,8 @@ INTRODUCTION = """# State tables
 
 Made by `python manage.py states`; a test holds this page to the tables in `workflows_app/engine/states.py`, from which
 the database's constraints derive as well. A terminal state has no way out; `compensation_failed` waits for an operator,
-and a `completed` instance is undone only with the instance that called it. An effect is what an attempt did outside;
-one that is still `planned` when its attempt is over is read as `unknown`.
+a `failed` instance may be retried by one, and a `completed` one is undone only with the instance that called it. An
+effect is what an attempt did outside; one that is still `planned` when its attempt is over is read as `unknown`.
 """
 
 

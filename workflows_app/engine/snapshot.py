@@ -28,6 +28,8 @@ class InstanceSnapshot:
     unsettled steps of the outermost list, and those of a race that has been decided. ``undo_open`` counts what the undo
     has not left behind there yet (see ``unwinding``), ``undone`` the undos that have ended. ``parent`` is ``{instance,
     step, depth, awaited}`` where another instance's step called this one, ``depth`` the number of instances above it.
+    ``held`` is what came while the instance is paused and has to have its consequences still: ``{step, timer}`` for a
+    timer, ``{step}`` for a failure.
 
     Of a state machine: ``machine_state`` and when it was entered, ``machine_transition``, the path of the transition
     under way, and ``machine_queue``, the events ``{type, data, at}`` that wait for their turn.
@@ -48,6 +50,7 @@ class InstanceSnapshot:
     undo_open: int = 0
     undone: int = 0
     undo_failed: bool = False
+    held: tuple[Mapping[str, Any], ...] = ()
     machine_state: str | None = None
     machine_since: datetime | None = None
     machine_transition: str | None = None

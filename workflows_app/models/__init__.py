@@ -6,6 +6,7 @@ from workflows_app.models.decision_tables import DecisionTable, DecisionTableVer
 from workflows_app.models.definitions import Definition, DefinitionVersion
 from workflows_app.models.effects import Effect
 from workflows_app.models.history import AuditEntry, Event
+from workflows_app.models.holds import Hold
 from workflows_app.models.instances import Instance, Step
 from workflows_app.models.messages import Consumption, PublishedEvent, Subscription, Wakeup
 from workflows_app.models.results import CachedResult
@@ -27,6 +28,7 @@ __all__ = [
     "Dispatch",
     "Effect",
     "Event",
+    "Hold",
     "Instance",
     "Notice",
     "PublishedEvent",

@@ -34,6 +34,7 @@ class Instance(models.Model):
     undo_open = models.IntegerField(default=0, db_default=0)
     undone = models.IntegerField(default=0, db_default=0, help_text="How many undos have ended.")
     undo_failed = models.BooleanField(default=False)
+    held = models.JSONField(null=True, decoder=Decoder, help_text="What a pause keeps back; see ``engine.snapshot``.")
     # Of a state machine only; see ``engine.snapshot``.
     machine_state = models.CharField(max_length=100, null=True, blank=True)  # noqa: DJ001 - NULL: a flow
     machine_since = models.DateTimeField(null=True)

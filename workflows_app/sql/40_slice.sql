@@ -13,6 +13,7 @@ BEGIN
             'version', x.version, 'state', x.state, 'cause', x.cause, 'ending', x.ending, 'undo', x.undo,
             'variables', x.variables, 'output', x.output, 'error', x.error, 'open_steps', x.open_steps,
             'undo_open', x.undo_open, 'undone', x.undone, 'undo_failed', x.undo_failed,
+            'held', coalesce(x.held, '[]'),
             'machine_state', x.machine_state, 'machine_since', x.machine_since,
             'machine_transition', x.machine_transition, 'machine_queue', coalesce(x.machine_queue, '[]'),
             'sequence', x.sequence, 'correlation_id', x.correlation_id, 'started_by', x.started_by,

@@ -142,6 +142,7 @@ BEGIN
         undo_open = coalesce((i->>'undo_open')::int, x.undo_open),
         undone = coalesce((i->>'undone')::int, x.undone),
         undo_failed = coalesce((i->>'undo_failed')::boolean, x.undo_failed),
+        held = coalesce(i->'held', x.held),
         machine_state = coalesce(i->>'machine_state', x.machine_state),
         machine_since = coalesce((i->>'machine_since')::timestamptz, x.machine_since),
         machine_transition = CASE WHEN i ? 'machine_transition' THEN i->>'machine_transition' ELSE x.machine_transition END,

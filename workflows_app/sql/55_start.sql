@@ -1,4 +1,5 @@
--- The version that a start takes: the one named, or the highest that is neither deprecated nor a prerelease.
+-- The version that a start takes: the one named, or the highest that is neither deprecated nor a prerelease. None where
+-- an operator holds the workflow.
 CREATE OR REPLACE FUNCTION wf_startable(p_workflow text, p_version text)
 RETURNS TABLE (id bigint, version text, now timestamptz) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -6,6 +7,8 @@ BEGIN
     RETURN QUERY SELECT v.id, v.version::text, wf_clock()
     FROM workflows_app_definitionversion v JOIN workflows_app_definition d ON d.id = v.definition_id
     WHERE d.name = p_workflow
+        AND NOT EXISTS (SELECT 1 FROM workflows_app_hold h
+            WHERE h.kind = 'all' OR (h.kind = 'definition' AND h.name = p_workflow))
         AND CASE WHEN p_version IS NULL THEN NOT v.deprecated AND v.prerelease = '' ELSE v.version = p_version END
     ORDER BY v.major DESC, v.minor DESC, v.patch DESC LIMIT 1;
 END $$;

@@ -15,7 +15,9 @@ BEGIN
     WHERE s.instance_id = p_instance
         AND s.state IN ('scheduled', 'running', 'retrying', 'waiting', 'compensating')
         AND (i.ended_at IS NOT NULL OR NOT (
-            (s.state IN ('scheduled', 'compensating') AND EXISTS (SELECT 1 FROM workflows_app_dispatch d
+            -- While the instance is paused only attempts under way move anything; the resume takes up the rest.
+            (i.state = 'paused' AND s.attempt IS NULL)
+            OR (s.state IN ('scheduled', 'compensating') AND EXISTS (SELECT 1 FROM workflows_app_dispatch d
                 WHERE d.instance_id = s.instance_id AND d.path = s.path AND d.generation = s.generation))
             OR (s.state IN ('running', 'compensating') AND EXISTS (SELECT 1 FROM workflows_app_attempt a
                 WHERE a.instance_id = s.instance_id AND a.path = s.path AND a.number = s.attempt

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from workflows_app.engine import stored, values
-from workflows_app.engine.commands import Command
+from workflows_app.engine.commands import Command, Dispatch
 from workflows_app.engine.decision_tables import Table
 from workflows_app.engine.errors import ExpressionError
 from workflows_app.engine.events import Event, EventType
@@ -18,6 +18,7 @@ from workflows_app.engine.fold import State
 from workflows_app.engine.node import Node
 from workflows_app.engine.paths import indexes, iteration_of, iterations
 from workflows_app.engine.snapshot import NOT_LOADED, StepSnapshot
+from workflows_app.engine.states import InstanceState
 from workflows_app.engine.transitions.slice import Gathered, Slice, SliceMiss
 
 
@@ -196,8 +197,13 @@ class Draft(State):
         self.events.append(event)
         self.apply(event)
 
+    @property
+    def paused(self) -> bool:
+        return self.instance.state is InstanceState.PAUSED
+
     def command(self, command: Command) -> None:
-        self.commands.append(command)
+        if not (self.paused and isinstance(command, Dispatch)):  # a paused instance's steps are sent on resume
+            self.commands.append(command)
 
     def look_later(self, look: Look, path: str | None) -> None:
         """Put a node (``None``: the instance) on the list of what is still to be looked at."""

@@ -11,6 +11,7 @@ from workflows_app.engine.compensation import needs_undo
 from workflows_app.engine.definition.machine import MACHINE
 from workflows_app.engine.node import Node
 from workflows_app.engine.paths import ITERATION, indexes, iteration_of
+from workflows_app.engine.states import StepState
 from workflows_app.engine.transitions.draft import Draft
 
 FIRST = 8
@@ -29,13 +30,18 @@ def before(draft: Draft, path: str) -> Node | None:
     return _latest(draft, earlier) or before_transition(draft, indexes(path)[-1])
 
 
-def before_transition(draft: Draft, number: int) -> Node | None:
-    """Return the last action to undo of the transitions before the one of this number."""
+def before_transition(draft: Draft, number: int, *, again: bool = True) -> Node | None:
+    """Return the last action to undo of the transitions before the one of this number.
+
+    Args:
+        again: whether one whose undo has failed before is undone once more.
+    """
     portion = FIRST
     while number > 0:
         numbers = range(number - 1, max(number - portion, 0) - 1, -1)
         around = [f"{each}[{index}]" for index in numbers for each in _transitions(draft)]
-        found = _latest(draft, [path for iteration in around for path in _actions(draft, iteration)])
+        paths = [path for iteration in around for path in _actions(draft, iteration)]
+        found = _latest(draft, paths, again=again)
         if found is not None:
             return found
         number, portion = numbers[-1], portion * 2
@@ -57,10 +63,11 @@ def _actions(draft: Draft, iteration: str) -> list[str]:
     return [f"{iteration}.{each}" for each in inside if written[f"{name}{ITERATION}.{each}"].has_undo]
 
 
-def _latest(draft: Draft, paths: list[str]) -> Node | None:
+def _latest(draft: Draft, paths: list[str], *, again: bool = True) -> Node | None:
     """Return, of actions in any order of their transitions, the last that is to be undone."""
     draft.need_rows(paths)
     able = [path for path in paths if needs_undo(draft.graph[path], draft.step(path))]
+    able = [path for path in able if again or draft.step(path).state is not StepState.COMPENSATION_FAILED]
     if not able:
         return None
     return draft.graph[max(able, key=lambda path: (indexes(path)[-1], draft.graph[path].order))]

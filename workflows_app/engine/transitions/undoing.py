@@ -16,7 +16,7 @@ from typing import Any
 
 from workflows_app.engine.commands import ClearTimers, Dispatch, SetTimer, TimerKind, Withdraw
 from workflows_app.engine.compensation import needs_undo
-from workflows_app.engine.definition.machine import MACHINE
+from workflows_app.engine.definition.machine import MACHINE, MOVE
 from workflows_app.engine.errors import OrchestratorError
 from workflows_app.engine.events import EventType
 from workflows_app.engine.node import Node, NodeKind
@@ -173,8 +173,19 @@ def _room(node: Node, block: StepSnapshot, *, waited: bool) -> int:
 
 
 # ---------------------------------------------------------------- one after the other
+def go_on_retracing(draft: Draft) -> None:
+    """Go on with what a state machine undoes before a move, where a pause held it up between two actions."""
+    transition = draft.instance.machine_transition
+    if transition is None or draft.step(f"{transition}.{MOVE}").state is not StepState.WAITING:
+        return
+    if not any(step.state is StepState.COMPENSATING for step in draft.steps.values()):
+        _retrace(draft, retracing.before_transition(draft, indexes(transition)[-1], again=False))
+
+
 def _retrace(draft: Draft, node: Node | None) -> None:
     """Begin the undo of one action after the other until one is under way; then end, or let the machine move."""
+    if draft.paused:
+        return
     goes_on = draft.instance.state is not InstanceState.COMPENSATING
     while node is not None and not (goes_on and draft.instance.ending is not None):
         _start(draft, node)

@@ -29,11 +29,13 @@ from workflows_app.engine.commands import (
 )
 from workflows_app.engine.compensation import needs_undo
 from workflows_app.engine.definition import Definition
+from workflows_app.engine.errors import StateForbids
 from workflows_app.engine.events import Event
 from workflows_app.engine.fold import State
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.node import Node, NodeKind
 from workflows_app.engine.paths import indexes, iteration_of
+from workflows_app.engine.reopening import evidence
 from workflows_app.engine.snapshot import NOT_LOADED, InstanceSnapshot, StepSnapshot
 from workflows_app.engine.states import (
     INSTANCE_ENDED,
@@ -58,6 +60,11 @@ from workflows_app.engine.transitions import (
     Gathered,
     MemberChosen,
     Occurrence,
+    Pause,
+    Resume,
+    Retry,
+    RunNow,
+    Skip,
     Slice,
     SliceMiss,
     StaleOccurrence,
@@ -96,15 +103,29 @@ class Simulator:
         definition: a sound definition.
         seed: decides the order of everything and every outcome.
         trouble: probability that an attempt does not succeed.
+        cancel: whether an operator cancels at some time.
+        meddles: how often an operator skips a step, or ends a back-off.
+        pauses: how often an operator pauses; each time the instance is resumed at some time.
 
     ``decided`` has, for each decision, the sequence of its last event.
     """
 
-    def __init__(self, definition: Definition, seed: int, *, trouble: float = 0.3, cancel: bool = False) -> None:
+    def __init__(
+        self,
+        definition: Definition,
+        seed: int,
+        *,
+        trouble: float = 0.3,
+        cancel: bool = False,
+        pauses: int = 0,
+        meddles: int = 0,
+    ) -> None:
         self.graph = Graph(definition, calls=OTHER)
         self.random = random.Random(seed)
         self.trouble = trouble
         self.cancels = cancel
+        self.pauses = pauses
+        self.meddles = meddles
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
         self.state = State(
             self.graph, InstanceSnapshot(id="i", workflow=definition.name, version=definition.version), {}
@@ -127,17 +148,29 @@ class Simulator:
     def ended(self) -> bool:
         return self.state.instance.state in INSTANCE_ENDED
 
+    @property
+    def paused(self) -> bool:
+        return self.state.instance.state is InstanceState.PAUSED
+
     def start(self) -> None:
         self.state.instance = replace(self.state.instance, input={})
         self.take(Start(input={}, correlation_id="c", actor="ada"), None)
 
-    def run(self, *, limit: int = 5000) -> None:
-        """Do one possible thing after the other until the instance ends."""
+    def run(self, *, limit: int = 5000, retries: int = 0) -> None:
+        """Do one possible thing after the other until the instance ends; where it failed, retry it some times."""
         self.start()
+        self.go_on(limit=limit, retries=retries)
+
+    def go_on(self, *, limit: int = 5000, retries: int = 0) -> None:
         for _ in range(limit):
-            if self.ended:
+            if self.ended and (not retries or self.state.instance.state is not InstanceState.FAILED):
                 return
-            self.do_something()
+            if self.ended:
+                retries -= 1
+                assert not self.dispatches
+                self.take(Retry(actor="ada", evidence=evidence(self.events)), None)
+            else:
+                self.do_something()
         raise AssertionError(f"no end after {limit} occurrences: {self.state.instance}")
 
     def running(self) -> list[str]:
@@ -155,6 +188,13 @@ class Simulator:
         choices += [("choose", path) for path in self.open_sections()]
         if self.cancels and self.state.instance.ending is None:
             choices.append(("cancel", ""))
+        if self.paused:
+            assert not self.dispatches, "no worker gets anything of a paused instance"
+            choices.append(("resume", ""))
+        elif self.pauses and self.state.instance.state is InstanceState.RUNNING and self.state.instance.ending is None:
+            choices.append(("pause", ""))
+        if self.meddles:
+            choices.append(("meddle", ""))
         assert choices, f"nothing can ever happen again: {self.state.instance}, {self.state.steps}"
         act, path = self.random.choice(choices)
         if act == "claim":
@@ -175,6 +215,13 @@ class Simulator:
             key = min(self.timers, key=lambda k: (self.timers[k], k))
             self.now = max(self.now, self.timers.pop(key))
             self._try(TimerFired(step=key[0], kind=key[1]), key[0] or None)
+        elif act == "pause":
+            self.pauses -= 1
+            self.take(Pause(actor="ada", reason="lunch"), None)
+        elif act == "meddle":
+            self._meddle()
+        elif act == "resume":
+            self.take(Resume(actor="ada"), None)
         else:
             self.cancels = False
             compensate = self.random.choice([None, True, False])
@@ -208,6 +255,14 @@ class Simulator:
                 MemberChosen(section=path, member=member, act=act, person="ada", groups=frozenset({"all"}), data=data),
                 path,
             )
+
+    def _meddle(self) -> None:
+        """Try to skip any step, or to run it now; what is refused changes nothing."""
+        self.meddles -= 1
+        path = self.random.choice(sorted({*self.graph.nodes, *self.state.steps}))
+        act = self.random.choice([Skip, Skip, RunNow])
+        with suppress(StateForbids):
+            self.take(act(step=path, actor="ada", reason="why not"), path)
 
     def arrival(self) -> tuple[str, dict[str, Any]] | None:
         """The oldest event that a step waits for and has not looked at; of several steps the one that waits longest."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,6 +20,12 @@ from workflows_app.engine.replay import HistoryBroken, differences, replay
 from workflows_app.engine.states import INSTANCE_ENDED, STEP_OPEN, InstanceState, StepState
 
 SEEDS = st.integers(0, 2**32 - 1)
+PAUSES = st.sampled_from([0, 0, 1, 5])
+"""How often the instance is paused and resumed."""
+RETRIES = st.sampled_from([0, 0, 3])
+"""How often an instance that failed is retried."""
+MEDDLES = st.sampled_from([0, 0, 4])
+"""How often somebody skips a step or ends a back-off."""
 with_people = definitions(activities=("core.echo", "core.fail"), max_steps=14, people=True)
 calling = definitions(activities=("core.echo", "core.fail"), max_steps=12, calls=True)
 drawn = definitions(max_steps=14) | joining() | definitions(max_steps=14, events=True) | calling | with_people
@@ -28,11 +35,11 @@ many = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[Hea
 
 
 @many
-@given(definition=drawn, seed=SEEDS, cancel=st.booleans())
-def test_every_instance_ends_and_every_step_reaches_a_truthful_end(definition, seed, cancel):
-    simulator = Simulator(definition, seed, cancel=cancel)
+@given(definition=drawn, seed=SEEDS, cancel=st.booleans(), pauses=PAUSES, meddles=MEDDLES, retries=RETRIES)
+def test_every_instance_ends_and_every_step_reaches_a_truthful_end(definition, seed, cancel, pauses, meddles, retries):
+    simulator = Simulator(definition, seed, cancel=cancel, pauses=pauses, meddles=meddles)
 
-    simulator.run()
+    simulator.run(retries=retries)
 
     instance = simulator.state.instance
     assert instance.state in INSTANCE_ENDED
@@ -47,9 +54,14 @@ def test_every_instance_ends_and_every_step_reaches_a_truthful_end(definition, s
 
 
 @many
-@given(definition=definitions(activities=("core.echo",), max_steps=14, events=True), seed=SEEDS, cancel=st.booleans())
-def test_what_a_step_received_is_an_event_of_its_own_that_it_asked_for(definition, seed, cancel):
-    simulator = Simulator(definition, seed, cancel=cancel)
+@given(
+    definition=definitions(activities=("core.echo",), max_steps=14, events=True),
+    seed=SEEDS,
+    cancel=st.booleans(),
+    pauses=PAUSES,
+)
+def test_what_a_step_received_is_an_event_of_its_own_that_it_asked_for(definition, seed, cancel, pauses):
+    simulator = Simulator(definition, seed, cancel=cancel, pauses=pauses)
     simulator.run()
 
     taken: dict[int, str] = {}
@@ -69,10 +81,10 @@ def test_what_a_step_received_is_an_event_of_its_own_that_it_asked_for(definitio
 
 
 @many
-@given(definition=drawn, seed=SEEDS, cancel=st.booleans())
-def test_the_history_alone_gives_the_stored_state(definition, seed, cancel):
-    simulator = Simulator(definition, seed, cancel=cancel)
-    simulator.run()
+@given(definition=drawn, seed=SEEDS, cancel=st.booleans(), pauses=PAUSES, meddles=MEDDLES, retries=RETRIES)
+def test_the_history_alone_gives_the_stored_state(definition, seed, cancel, pauses, meddles, retries):
+    simulator = Simulator(definition, seed, cancel=cancel, pauses=pauses, meddles=meddles)
+    simulator.run(retries=retries)
 
     replayed = replay(simulator.graph, simulator.state.instance, simulator.events)
 
@@ -80,9 +92,41 @@ def test_the_history_alone_gives_the_stored_state(definition, seed, cancel):
 
 
 @many
-@given(definition=drawn, seed=SEEDS)
-def test_no_step_begins_before_its_dependencies_have_settled(definition, seed):
-    simulator = Simulator(definition, seed)
+@given(definition=drawn, seed=SEEDS, pauses=PAUSES, meddles=MEDDLES)
+def test_a_failure_that_nothing_tolerates_stops_what_is_around_it(definition, seed, pauses, meddles):
+    simulator = Simulator(definition, seed, pauses=pauses, meddles=meddles)
+    simulator.run()
+    state = simulator.state
+
+    for event in simulator.events:
+        if event.data.get("tolerated") is False:
+            around = simulator.graph[event.step].parent
+            stopped = around is not None and state.step(around).stopping
+            assert stopped or state.instance.ending is not None, event.step
+
+
+@many
+@given(definition=drawn, seed=SEEDS, pauses=PAUSES)
+def test_what_had_completed_stays_when_a_failed_instance_is_retried(definition, seed, pauses):
+    simulator = Simulator(replace(definition, on_failure="stop", on_timeout="stop"), seed, trouble=0.4, pauses=pauses)
+    simulator.run(retries=5)
+
+    completed: set[str] = set()
+    for event in simulator.events:
+        if event.type is EventType.STEP_COMPLETED:
+            assert event.step not in completed, "a step completes once"
+            completed.add(event.step)
+        elif event.type is EventType.INSTANCE_RETRIED:
+            assert completed.isdisjoint(event.data["pending"])
+            assert completed.isdisjoint(event.data["open"])
+    for path, step in simulator.state.steps.items():
+        assert step.attempts == sum(known == path for known, _ in simulator.state.attempts)
+
+
+@many
+@given(definition=drawn, seed=SEEDS, pauses=PAUSES)
+def test_no_step_begins_before_its_dependencies_have_settled(definition, seed, pauses):
+    simulator = Simulator(definition, seed, pauses=pauses)
     simulator.run()
     begins = {EventType.STEP_SCHEDULED, EventType.STEP_WAITING}
     settles = {
@@ -112,9 +156,9 @@ def test_no_step_begins_before_its_dependencies_have_settled(definition, seed):
 
 
 @many
-@given(definition=drawn, seed=SEEDS)
-def test_no_step_of_a_cancelled_branch_begins_after_its_race_is_decided(definition, seed):
-    simulator = Simulator(definition, seed)
+@given(definition=drawn, seed=SEEDS, pauses=PAUSES)
+def test_no_step_of_a_cancelled_branch_begins_after_its_race_is_decided(definition, seed, pauses):
+    simulator = Simulator(definition, seed, pauses=pauses)
     simulator.run()
     graph = simulator.graph
 
@@ -132,9 +176,9 @@ def test_no_step_of_a_cancelled_branch_begins_after_its_race_is_decided(definiti
 
 
 @many
-@given(definition=definitions(activities=("core.echo",), max_steps=14, endings=False), seed=SEEDS)
-def test_without_trouble_every_sound_definition_completes(definition, seed):
-    simulator = Simulator(definition, seed, trouble=0.0)
+@given(definition=definitions(activities=("core.echo",), max_steps=14, endings=False), seed=SEEDS, pauses=PAUSES)
+def test_without_trouble_every_sound_definition_completes(definition, seed, pauses):
+    simulator = Simulator(definition, seed, trouble=0.0, pauses=pauses)
 
     simulator.run()
 
