@@ -180,6 +180,10 @@ class Draft(State):
                 index = indexes(known)[-1]
                 if step.output is not NOT_LOADED:
                     outputs[index] = step.output
+                elif found is None:
+                    raise SliceMiss(gathered=path)  # its row is here, not what it came to
+                # What was stored may have been taken back by a retry.
+                errors.pop(index, None)
                 if step.error is not None:
                     errors[index] = step.error
         return Gathered(outputs=outputs, errors=errors)
