@@ -37,8 +37,8 @@ test: $(VENV)/.installed-dev ## Run the tests, several at once (ARGS="-k name" c
 
 test-random: $(VENV)/.installed-dev ## Run 10,000 random definitions (COUNT=) by a seed that is printed (SEED=)
 	@echo "SEED=$(SEED)"
-	@RANDOM_DEFINITIONS=$(COUNT) $(BIN)/python -m pytest tests/unit/engine/transitions/test_random_workflows.py \
-		--hypothesis-seed=$(SEED) $(ARGS)
+	@RANDOM_DEFINITIONS=$(COUNT) $(BIN)/python -m pytest \
+		$(addprefix tests/unit/engine/transitions/,test_random_workflows.py test_random_undo.py) --hypothesis-seed=$(SEED) $(ARGS)
 
 bench: $(VENV)/.installed-dev ## Measure against plain Celery on Redis and RabbitMQ (ARGS="--only W1,W4")
 	@$(BIN)/python -m tests.benchmarks --flatness --json var/bench/bench.json --plot var/bench/bench.svg $(ARGS)
