@@ -9,6 +9,7 @@ from workflows_app.models.history import AuditEntry, Event
 from workflows_app.models.instances import Instance, Step
 from workflows_app.models.messages import Consumption, PublishedEvent, Subscription, Wakeup
 from workflows_app.models.results import CachedResult
+from workflows_app.models.services import Breaker, Place, Service
 from workflows_app.models.slots import Slot, SlotKey
 from workflows_app.models.work import Attempt, Dispatch, Notice, Queue, Timer
 
@@ -16,6 +17,7 @@ __all__ = [
     "Artifact",
     "Attempt",
     "AuditEntry",
+    "Breaker",
     "CachedResult",
     "Checkpoint",
     "Consumption",
@@ -28,8 +30,10 @@ __all__ = [
     "Event",
     "Instance",
     "Notice",
+    "Place",
     "PublishedEvent",
     "Queue",
+    "Service",
     "Slot",
     "SlotKey",
     "Step",

@@ -13,7 +13,7 @@ from workflows_app.engine.errors import Conflict, DefinitionInvalid, Problem
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.verifier import verify
 from workflows_app.models import Definition, DefinitionVersion
-from workflows_app.services import audit, callees, decision_tables
+from workflows_app.services import audit, callees, decision_tables, service_registry
 from workflows_app.services.contents import content_hash, parse_version
 from workflows_app.services.versions import find
 
@@ -40,7 +40,13 @@ def _check(text: str | bytes) -> tuple[definition.Definition | None, list[Proble
         return None, list(refused.problems), {}
     registry.discover()
     called = callees.look_up(parsed)
-    problems = verify(parsed, activities=registry.infos(), workflows=called, table_of=decision_tables.at_hand)
+    problems = verify(
+        parsed,
+        activities=registry.infos(),
+        workflows=called,
+        table_of=decision_tables.at_hand,
+        service_of=service_registry.at_hand,
+    )
     return parsed, problems, called
 
 

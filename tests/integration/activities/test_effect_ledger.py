@@ -185,10 +185,9 @@ def test_a_ledger_that_cannot_be_reached_fails_no_step(
 ) -> None:
     claim = claimed(driver)
     ledger = AttemptEffects(claim)
-    monkeypatch.setattr("workflows_app.services.effects._text", lambda facts: "{")
 
     with ledger.planned("test", "a place"):
-        pass
+        monkeypatch.setattr("workflows_app.services.effects._text", lambda facts: "{")
 
     assert Effect.objects.get().state == "planned"
 

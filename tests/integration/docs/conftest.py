@@ -13,7 +13,7 @@ from celery import _state, current_app
 from tests.integration.docs.pages import DOCS, GUIDES, blocks
 from tests.integration.driver import Driver, Perform
 from workflows_app.activities import ActivityContext, registry
-from workflows_app.services import decision_tables
+from workflows_app.services import decision_tables, service_registry
 from workflows_app.services.steps import Claim
 
 
@@ -46,6 +46,14 @@ def shown_tables(db: None) -> None:
     for block in blocks(*GUIDES):
         if block.info == "yaml table":
             decision_tables.publish(text=block.text, actor="ada")
+
+
+@pytest.fixture
+def shown_services(db: None) -> None:
+    """The guides' services, registered."""
+    for block in blocks(*GUIDES):
+        if block.info == "yaml service":
+            service_registry.register(text=block.text, actor="ada")
 
 
 class Registered(dict[str, Perform]):

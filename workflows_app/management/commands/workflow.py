@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 import re
@@ -34,6 +33,7 @@ from workflows_app.management import (
     templating,
 )
 from workflows_app.management.answers import DONE, REFUSED, STILL_RUNNING, AnsweringCommand
+from workflows_app.management.person import person
 from workflows_app.management.reading import read, read_definitions, read_input
 from workflows_app.management.writing import write, write_new
 from workflows_app.services import callees, definitions, graphs, imports, instances, signals
@@ -298,11 +298,3 @@ def count(text: str) -> int:
     if not 1 <= number <= 1000:
         raise ValueError
     return number
-
-
-def person() -> str:
-    """Return the name of who runs the command, for history and audit."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "command"
