@@ -22,6 +22,8 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that ask for no change (RFC 9110, section 9.2.1)."""
 MOST_ENDPOINTS, MOST_OPERATIONS = 50, 500
+TIMEOUT = 30.0
+"""Seconds for a call of which nobody says how long it may take: a probe that is killed is waited for as long."""
 FAILURES, OPEN_FOR = 5, 30.0
 """What a breaker has without settings: failures in a row until it opens, and seconds until it lets a probe through."""
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
@@ -57,7 +59,7 @@ class Operation:
 
     Args:
         path: with ``{names}`` that a call fills in.
-        timeout: seconds for the whole call; ``None`` for the caller's bound alone.
+        timeout: seconds for the whole call; ``None`` for that of the service.
         ok_status: as that of ``http.request``.
         idempotent: the service knows an idempotency key at all its endpoints.
     """
@@ -130,7 +132,7 @@ class Service:
     operations: Mapping[str, Operation]
     balance: Balance
     failover: bool
-    timeout: float | None
+    timeout: float
     failures: int
     open_for: float
     limit: int | None
@@ -242,7 +244,7 @@ def parse(document: Mapping[str, Any]) -> Service:
         operations={name: _operation(name, raw) for name, raw in document["operations"].items()},
         balance=Balance(document.get("balance", Balance.ROUND_ROBIN)),
         failover=document.get("failover", True),
-        timeout=_seconds(document.get("timeout")),
+        timeout=_seconds(document.get("timeout")) or TIMEOUT,
         failures=breaker.get("failures", FAILURES),
         open_for=_seconds(breaker.get("open_for")) or OPEN_FOR,
         limit=document.get("bulkhead", {}).get("limit"),

@@ -75,8 +75,9 @@ def remove(*, name: str, actor: str) -> None:
     _lock(name)
     row = find(name=name)
     audit.record(actor=actor, action="service.removed", target=name, data={"content_hash": row.content_hash})
-    Breaker.objects.filter(service=name).delete()
+    # In the order in which calls lock them.
     Place.objects.filter(service=name).delete()
+    Breaker.objects.filter(service=name).delete()
     row.delete()
 
 

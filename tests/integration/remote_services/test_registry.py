@@ -152,6 +152,7 @@ FOUND: list[tuple[dict[str, Any], list[tuple[str, str, str]]]] = [
     ({"service": "gone"}, [("warning", "UNKNOWN_SERVICE", "steps[0].with.service")]),
     ({"service": "${ input.which }"}, []),
     ({"operation": "chrage"}, [("error", "UNKNOWN_OPERATION", "steps[0].with.operation")]),
+    ({"path_params": None}, [("error", "MISSING_REQUIRED_INPUT", "steps[0].with.path_params")]),
     ({"path_params": {}}, [("error", "MISSING_REQUIRED_INPUT", "steps[0].with.path_params")]),
     (
         {"path_params": {"account": "1", "more": "2"}},

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from tasks.activities import http_exchange
 from tests.integration.activities.conftest import Site
 from tests.integration.driver import Driver
 from tests.integration.remote_services.calls import called, calling, error
+from tests.integration.remote_services.conftest import SERVICE
 from workflows_app.models import Breaker
 
 TWO = """
@@ -206,3 +208,28 @@ def test_a_service_may_forbid_that_others_stand_in(
     states = sorted(called(driver, calling("balance", service="pair"))["state"] for _ in range(2))
 
     assert states == ["completed", "failed"]
+
+
+@pytest.mark.parametrize(("changes", "longest"), [("", 30.0), ("timeout: 7s\n", 7.0)])
+def test_a_call_has_an_end_also_where_the_step_has_hours(
+    driver: Driver,
+    bank: Site,
+    register: Callable[[str], Any],
+    monkeypatch: pytest.MonkeyPatch,
+    changes: str,
+    longest: float,
+) -> None:
+    register(SERVICE + changes)
+    given: list[float] = []
+
+    class Told(http_exchange.Exchange):
+        def __init__(self, **options: Any) -> None:
+            given.append(options["seconds"])
+            super().__init__(**options)
+
+    monkeypatch.setattr(http_exchange, "Exchange", Told)
+
+    called(driver, calling("balance", more="timeout: 2h"))
+    called(driver, calling("balance", timeout="90s", more="timeout: 2h"))
+
+    assert given == pytest.approx([longest, 90], abs=5)

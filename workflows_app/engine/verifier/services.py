@@ -42,7 +42,7 @@ def problems(outline: Outline, service_of: ServiceOf) -> Iterator[Problem]:
             message = f"the service `{name}` has no operation `{operation[:100]}`{guess}"
             yield Problem(code="UNKNOWN_OPERATION", path=join_path("", *keys, "with", "operation"), message=message)
         elif isinstance(operation, str):
-            yield from _path(keys, service.operations[operation], parameters.get("path_params", {}))
+            yield from _path(keys, service.operations[operation], parameters.get("path_params") or {})
 
 
 def _path(keys: Keys, operation: Operation, given: Any) -> Iterator[Problem]:
