@@ -25,6 +25,7 @@ class Exchange:
         endpoint: the connection it goes through.
         redirects: how many may be followed.
         seconds: time-out of the whole.
+        connect_seconds: of that, longest time for connecting.
         context: the attempt; a request that may change something goes into its ledger.
         kind: what the ledger calls the request.
         facts: what the ledger keeps of it beforehand; with them also a request that changes nothing is kept.
@@ -43,13 +44,16 @@ class Exchange:
         save: bool = False,
         kind: str = "http.request",
         facts: Mapping[str, Any] | None = None,
+        connect_seconds: float = network.CONNECT_SECONDS,
     ) -> None:
         self._outgoing = outgoing
         self._policy = policy
         self._secrets = endpoint.secrets if endpoint else ()
         self._redirects = redirects
         self._seconds = seconds
-        self._call = network.Call(deadline=time.monotonic() + seconds, should_stop=context.should_stop)
+        self._call = network.Call(
+            deadline=time.monotonic() + seconds, should_stop=context.should_stop, connect_seconds=connect_seconds
+        )
         self._context = context
         self._save = save
         self._kind = kind

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-from tasks.activities import connections, http, http_call, http_exchange
+from tasks.activities import connections, http, http_call, http_exchange, network
 from workflows_app.activities import ActivityContext, ActivityError, activity
 from workflows_app.engine import balancing
 from workflows_app.engine.errors import InputInvalid
@@ -153,6 +153,7 @@ def _try(
     is_unknown = False
     for number, endpoint in enumerate(endpoints, start=1):
         has_sent = True
+        left = max(0.001, begun + seconds - time.monotonic())
         try:
             reached, outgoing = _outgoing(endpoint, operation, given, context)
             exchange = http_exchange.Exchange(
@@ -160,7 +161,9 @@ def _try(
                 policy=reached.policy,
                 endpoint=reached,
                 redirects=0,
-                seconds=max(0.001, begun + seconds - time.monotonic()),
+                seconds=left,
+                # One that swallows connections must leave the others time to answer.
+                connect_seconds=min(network.CONNECT_SECONDS, left / (len(endpoints) - number + 1)),
                 context=context,
                 kind="service.call",
                 facts={"service": service.name, "operation": operation.name, "endpoint": endpoint.name},

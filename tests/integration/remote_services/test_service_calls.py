@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -161,6 +162,32 @@ def test_where_nothing_was_sent_the_next_endpoint_is_asked_within_the_same_attem
     assert [(view["state"], len(view["attempts"])) for view in views] == [("completed", 1)] * 2
     states = sorted(tuple(effect["state"] for effect in view["effects"]) for view in views)
     assert states == [("confirmed",), ("refused", "confirmed")]
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """An address whose connections are never established, as behind a firewall that drops them."""
+    with socket.socket() as listener, ExitStack() as waiting:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            filler = waiting.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_an_endpoint_that_swallows_connections_leaves_the_next_one_time(
+    driver: Driver, two: tuple[Site, Site], register: Callable[[str], Any], settings: Any, silent: str
+) -> None:
+    register(TWO + "timeout: 1s\n")
+    two[1].answers(CHARGES, 201)
+    settings.ORCHESTRATOR_CONNECTIONS["first"] = {"base_url": silent}
+
+    views = [called(driver, calling(service="pair")) for _ in range(2)]
+
+    assert [view["state"] for view in views] == ["completed", "completed"]
+    assert sorted(len(view["effects"]) for view in views) == [1, 2]
 
 
 def hangs_up(at: Site, path: str) -> None:
