@@ -32,8 +32,8 @@ demo: $(VENV)/.installed ## 200 orders, a worker killed half-way, a closing tabl
 doctor: $(VENV)/.installed ## What is reachable, what is missing, how to mend it
 	@$(MANAGE) doctor $(ARGS)
 
-test: $(VENV)/.installed-dev ## Run the tests (ARGS="-k name" chooses)
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/.installed-dev ## Run the tests, several at once (ARGS="-k name" chooses, in one process)
+	@$(BIN)/python -m pytest $(or $(ARGS),-n auto)
 
 test-random: $(VENV)/.installed-dev ## Run 10,000 random definitions (COUNT=) by a seed that is printed (SEED=)
 	@echo "SEED=$(SEED)"

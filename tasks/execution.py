@@ -8,17 +8,21 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from django.db import connections
 
+from tasks import secrecy
 from tasks.leases import Hold, Interrupted, keeper
 from workflows_app import failpoints
 from workflows_app.activities import ActivityContext, registry
 from workflows_app.activities.afterwards import Afterwards, settling
+from workflows_app.activities.progress import Progress
 from workflows_app.artifacts.of_attempt import AttemptArtifacts
 from workflows_app.engine.errors import ActivityError, AttemptCancelled, NotFound
+from workflows_app.engine.masking import Masks
 from workflows_app.services import steps
 from workflows_app.services.checkpoints import AttemptCheckpoint
 from workflows_app.services.effects import AttemptEffects
@@ -46,10 +50,20 @@ def run(claim: Claim, onward: Onward | None = None, *, slow: Callable[[], None] 
         error = {"code": problem.code, "message": problem.message, "details": {}, "recoverable": True}
         steps.postponed(claim=claim, error=error, seconds=UNINSTALLED_SECONDS)
         return
-    with settling(lambda: steps.is_recorded(claim=claim)) as afterwards, keeper.hold(claim, slow) as hold:
+    with (
+        secrecy.masking() as masks,
+        settling(lambda: steps.is_recorded(claim=claim)) as afterwards,
+        keeper.hold(claim, slow) as hold,
+    ):
+        try:
+            parameters = secrecy.parameters(claim, masks)
+        except ActivityError as refused:
+            steps.failed(claim=claim, error=describe(refused), onward=onward)
+            return
         try:
             with hold.interruptible():
-                output = activity.perform(claim.parameters, _context(claim, hold, afterwards))
+                output = activity.perform(parameters, _context(claim, hold, afterwards, masks))
+            output = secrecy.masked(output, masks)
         except Interrupted:
             drop_open_transactions()
             log.warning("attempt %s of %s in %s was abandoned", claim.number, claim.path, claim.instance_id)
@@ -59,7 +73,8 @@ def run(claim: Claim, onward: Onward | None = None, *, slow: Callable[[], None] 
             drop_open_transactions()
             if not isinstance(raised, ActivityError):
                 log.warning("%s of %s raised", claim.activity, claim.instance_id, exc_info=raised)
-            steps.failed(claim=claim, error=describe(raised), told=isinstance(raised, AttemptCancelled), onward=onward)
+            known = secrecy.masked_error(describe(raised, masks), masks)
+            steps.failed(claim=claim, error=known, told=isinstance(raised, AttemptCancelled), onward=onward)
             return
         failpoints.hit("step.executed")
         drop_open_transactions()
@@ -76,10 +91,16 @@ def drop_open_transactions() -> None:
             del connections[opened.alias]
 
 
-def _context(claim: Claim, hold: Hold, afterwards: Afterwards) -> ActivityContext:
+def _context(claim: Claim, hold: Hold, afterwards: Afterwards, masks: Masks) -> ActivityContext:
     def check() -> None:
         if hold.stop_requested():
             raise AttemptCancelled(f"Attempt {claim.number} of step {claim.path} was told to stop.")
+
+    def mask(value: Any) -> Any:
+        return secrecy.masked(value, masks)
+
+    def report(progress: Progress) -> None:
+        hold.report(replace(progress, message=masks.text(progress.message)))
 
     return ActivityContext(
         instance_id=str(claim.instance_id),
@@ -93,9 +114,9 @@ def _context(claim: Claim, hold: Hold, afterwards: Afterwards) -> ActivityContex
         deadline_seconds=claim.timeout,
         stop_requested=hold.stop_requested,
         afterwards=afterwards,
-        checkpoint=AttemptCheckpoint(claim),
-        report=hold.report,
-        effects=AttemptEffects(claim),
+        checkpoint=AttemptCheckpoint(claim, mask),
+        report=report,
+        effects=AttemptEffects(claim, mask),
         artifacts=AttemptArtifacts(instance_id=claim.instance_id, step=claim.path, check=check),
     )
 
@@ -106,12 +127,17 @@ def _place(raised: BaseException) -> dict[str, Any]:
     return {"where": f"{Path(frames[-1].filename).name}:{frames[-1].lineno} in {frames[-1].name}"} if frames else {}
 
 
-def describe(raised: BaseException) -> Mapping[str, Any]:
-    """Write what an activity raised as a step's error: its code, or the exception's class name."""
+def describe(raised: BaseException, masks: Masks | None = None) -> Mapping[str, Any]:
+    """Write what an activity raised as a step's error: its code, or the exception's class name.
+
+    Args:
+        masks: applied to the message before it is cut: a part of a secret would not be recognised.
+    """
+    masks = masks or Masks()
     if isinstance(raised, ActivityError):
         return {
             "code": raised.code,
-            "message": raised.message[:MESSAGE_LENGTH],
+            "message": masks.text(raised.message)[:MESSAGE_LENGTH],
             "details": raised.details,
             "recoverable": raised.recoverable,
         }
@@ -121,7 +147,7 @@ def describe(raised: BaseException) -> Mapping[str, Any]:
         message = "the exception cannot be shown"
     return {
         "code": type(raised).__name__,
-        "message": message[:MESSAGE_LENGTH].replace("\x00", ""),
+        "message": masks.text(message)[:MESSAGE_LENGTH].replace("\x00", ""),
         "details": _place(raised),
         "recoverable": True,
     }

@@ -1,12 +1,14 @@
-"""A PostgreSQL for the whole run: the one that DATABASE_URL names, or one of our own that is removed afterwards.
+"""What a run of tests shares: how its tests are distributed, its PostgreSQL, its private services, its summary.
 
-Only tests that use the database start it: the engine's unit tests need none.
+The PostgreSQL is the one that DATABASE_URL names, or one of our own that is removed afterwards; each of pytest-xdist's
+workers has its own. Only tests that use the database start it: the engine's unit tests need none.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from urllib.parse import quote
@@ -14,11 +16,36 @@ from urllib.parse import quote
 import pytest
 from hypothesis import settings
 
+from tests.distribution import pytest_xdist_auto_num_workers, pytest_xdist_make_scheduler
+from tests.services.fixtures import services
+
+__all__ = ["pytest_xdist_auto_num_workers", "pytest_xdist_make_scheduler", "services"]
+
+OWN_FOLDER = pytest.StashKey[str]()
+
 # A busy machine is no fault of the code. Where CI is set, Hypothesis loads a profile of its own: no deadline either,
 # and the same examples every time.
 settings.register_profile("local", deadline=None)
 if "CI" not in os.environ:
     settings.load_profile("local")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the run a temporary folder of its own.
+
+    pytest's default is shared by all runs of a user, and each of them closes it to other users at its start. For root,
+    PostgreSQL is another user: a second run would take the data from under the servers of the first.
+    """
+    if config.option.basetemp is None:
+        config.stash[OWN_FOLDER] = config.option.basetemp = tempfile.mkdtemp(prefix="orchestrator-tests-")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Iterator[None]:
+    """Remove that folder after a good run; after another one its logs may be of use."""
+    yield
+    if OWN_FOLDER in session.config.stash and exitstatus == pytest.ExitCode.OK:
+        shutil.rmtree(session.config.stash[OWN_FOLDER], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +58,7 @@ def postgres_server() -> Iterator[None]:
 
     from workflows_app.running import postgres
 
-    server = postgres.start(settings.TEST_POSTGRES_DIR)
+    server = postgres.start(settings.TEST_POSTGRES_DIR, durable=False)
     try:
         yield
     finally:
@@ -75,3 +102,13 @@ def make_url(name: str, known: dict[str, str]) -> str:
 @pytest.fixture(scope="session")
 def django_db_setup(postgres_server: None, django_db_setup: None) -> None:
     """Create the test database once the server runs."""
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
+    """Say where logs are, and what tests measured; that comes with their reports, from whichever worker."""
+    if exitstatus != pytest.ExitCode.OK and OWN_FOLDER in config.stash:
+        terminalreporter.write_line(f"Logs and other files of this run: {config.stash[OWN_FOLDER]}")
+    for report in terminalreporter.getreports("passed"):
+        for name, line in report.user_properties:
+            if name == "measured" and report.when == "call":
+                terminalreporter.write_line(line)

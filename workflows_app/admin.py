@@ -16,16 +16,20 @@ from workflows_app.models import (
     AuditEntry,
     Breaker,
     CachedResult,
+    Checkpoint,
     DecisionTable,
     DecisionTableVersion,
     Definition,
     DefinitionVersion,
     Dispatch,
+    Effect,
+    Hold,
     Instance,
     Notice,
     Place,
     PublishedEvent,
     Queue,
+    Secret,
     Service,
     Slot,
     SlotKey,
@@ -80,6 +84,15 @@ class DecisionTableVersionAdmin(ReadOnly):
     search_fields = ("table__name", "version")
 
 
+@admin.register(Secret)
+class SecretAdmin(ReadOnly):
+    # Not even the ciphertext: it is of no use to people.
+    exclude = ("ciphertext",)
+    list_display = ("name", "type", "description", "updated_at", "updated_by")
+    list_filter = ("type",)
+    search_fields = ("name", "description")
+
+
 @admin.register(Instance)
 class InstanceAdmin(ReadOnly):
     list_display = ("id", "workflow", "version", "state", "cause", "created_at", "ended_at")
@@ -128,6 +141,12 @@ class NoticeAdmin(ReadOnly):
 @admin.register(Queue)
 class QueueAdmin(ReadOnly):
     list_display = ("name", "claimed_through")
+
+
+@admin.register(Hold)
+class HoldAdmin(ReadOnly):
+    list_display = ("kind", "name", "actor", "since", "reason")
+    ordering = ("id",)
 
 
 @admin.register(SlotKey)
@@ -198,6 +217,21 @@ class AuditEntryAdmin(ReadOnly):
     list_display = ("sequence", "at", "actor", "action", "target")
     search_fields = ("actor", "action", "target")
     ordering = ("-sequence",)
+
+
+@admin.register(Effect)
+class EffectAdmin(ReadOnly):
+    list_display = ("instance_id", "path", "number", "kind", "target", "state", "planned_at")
+    list_filter = ("state",)
+    search_fields = ("=instance__id", "=path", "idempotency_key")
+    ordering = ("-id",)
+
+
+@admin.register(Checkpoint)
+class CheckpointAdmin(ReadOnly):
+    list_display = ("instance_id", "path", "role", "attempt", "saved_at")
+    search_fields = ("=instance__id", "=path")
+    ordering = ("-id",)
 
 
 @admin.register(Artifact)

@@ -15,11 +15,12 @@ from django.db.models import OuterRef, Prefetch, Q, QuerySet, Subquery, TextFiel
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Left
 
-from workflows_app import machine_views, section_views
+from workflows_app import machine_views, section_views, standstill
 from workflows_app.engine import idempotency
 from workflows_app.engine.errors import NotFound
+from workflows_app.engine.events import EventType
 from workflows_app.engine.paths import chosen
-from workflows_app.engine.states import AttemptState, EffectState, InstanceState, Role, StepState
+from workflows_app.engine.states import INSTANCE_ENDED, AttemptState, EffectState, InstanceState, Role, StepState
 from workflows_app.models import (
     Artifact,
     Attempt,
@@ -27,12 +28,14 @@ from workflows_app.models import (
     Dispatch,
     Effect,
     Event,
+    Hold,
     Instance,
     Slot,
     Step,
     Subscription,
     Timer,
 )
+from workflows_app.standstill import Standstill
 from workflows_app.waiting import MOST_COUNTED, Wait, sentence
 
 MESSAGE_LENGTH = 500
@@ -66,7 +69,7 @@ def instances(
         correlation_id: only with this correlation id.
         text: only with this text somewhere in the correlation id, or the instance of this id.
     """
-    large = ("input", "variables", "output", "undo_order", "machine_queue")
+    large = ("input", "variables", "output", "machine_queue")
     found = Instance.objects.order_by("-created_at", "-id").defer(*large)
     for name, value in (("workflow", workflow), ("state", state), ("correlation_id", correlation_id)):
         if value:
@@ -258,7 +261,34 @@ def instance_view(instance_id: str | UUID) -> dict[str, Any]:
             for row in effects_of(found.pk, number=MOST_EFFECTS)
         ],
         "waits_for": {**wait.as_dict(), "sentence": sentence(wait)} if wait else None,
+        "paused": _paused(standstill_of(found)),
     }
+
+
+def standstill_of(found: Instance) -> Standstill | None:
+    """Return who paused an instance, its workflow, everything, or a queue that it waits for; ``None`` if nobody did."""
+    if found.state != InstanceState.PAUSED:
+        return None if found.state in INSTANCE_ENDED else _hold_of(found)
+    event = Event.objects.filter(instance_id=found.pk, type=EventType.INSTANCE_PAUSED).order_by("-sequence").first()
+    if event is None:
+        return None
+    return Standstill(by=event.actor, since=event.at, reason=str(event.data.get("reason") or ""))
+
+
+def _hold_of(found: Instance) -> Standstill | None:
+    queues = Dispatch.objects.filter(instance_id=found.pk).values("queue")
+    mine = Q(kind="all") | Q(kind="definition", name=found.workflow) | Q(kind="queue", name__in=queues)
+    held = Hold.objects.filter(mine).order_by("id").first()
+    if held is None:
+        return None
+    what = {"all": "everything", "definition": f"the workflow {held.name}", "queue": f"the queue {held.name}"}
+    return Standstill(by=held.actor, since=held.since, reason=held.reason, what=what[held.kind])
+
+
+def _paused(held: Standstill | None) -> dict[str, str | None] | None:
+    if held is None:
+        return None
+    return {"by": held.by, "since": _time(held.since), "reason": held.reason, "sentence": standstill.sentence(held)}
 
 
 def waits_for(found: Instance) -> Wait | None:
@@ -341,7 +371,7 @@ def overview(instance_id: UUID, *, length: int) -> Any:
     return (
         Instance.objects.filter(pk=instance_id)
         .select_related("definition_version")
-        .defer(*large, "undo_order", "machine_queue", "head_hash", "definition_version__source")
+        .defer(*large, "machine_queue", "head_hash", "definition_version__source")
         .annotate(**{f"{name}_text": _beginning(name, length) for name in large}, **_error("error"))
         .first()
     )

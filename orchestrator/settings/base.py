@@ -173,6 +173,9 @@ ORCHESTRATOR_MAX_INPUT_BYTES = env.int("ORCHESTRATOR_MAX_INPUT_BYTES", default=1
 ORCHESTRATOR_MAX_OUTPUT_BYTES = env.int("ORCHESTRATOR_MAX_OUTPUT_BYTES", default=1_000_000)
 ORCHESTRATOR_MAX_DOCUMENT_BYTES = env.int("ORCHESTRATOR_MAX_DOCUMENT_BYTES", default=1_000_000)
 
+# What stored secrets are encrypted with: the first key encrypts, all of them decrypt.
+ORCHESTRATOR_SECRET_KEYS: list[str] = env.list("ORCHESTRATOR_SECRET_KEYS", default=[])
+
 # ------------------------------------------------------------------ activities and what they may reach
 ORCHESTRATOR_ACTIVITY_MODULES = [*SHIPPED_MODULES, *env.list("ORCHESTRATOR_ACTIVITIES", default=[])]
 ORCHESTRATOR_CONNECTIONS = env.json("ORCHESTRATOR_CONNECTIONS", default={})

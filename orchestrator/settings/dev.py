@@ -5,6 +5,11 @@ from orchestrator.settings.base import STATE_DIR, database, env
 from workflows_app.running import postgres, secrets
 
 SECRET_KEY = env.str("SECRET_KEY", default="") or secrets.generated(STATE_DIR / "secret_key", length=64)
+# One key a line, as in ORCHESTRATOR_SECRET_KEYS; 43 characters of URL-safe base64 are the 32 bytes of one.
+ORCHESTRATOR_SECRET_KEYS = (
+    env.list("ORCHESTRATOR_SECRET_KEYS", default=[])
+    or secrets.generated(STATE_DIR / "secret_encryption_keys", length=43).split()
+)
 # Nothing is collected on this machine: files are served from where they are.
 STATIC_ROOT = None
 WHITENOISE_USE_FINDERS = True

@@ -8,11 +8,13 @@ from orchestrator.settings.base import database, env
 from workflows_app.running import postgres
 
 SECRET_KEY = "only-for-tests"  # noqa: S105
+ORCHESTRATOR_SECRET_KEYS = ["b25seS1mb3ItdGVzdHMtb25seS1mb3ItdGVzdHMtISE="]
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
-# One folder per run, inherited by the processes that a run starts; tests/conftest.py starts the server in it.
+# One folder per run, inherited by the processes that a run starts, or one for each of pytest-xdist's workers;
+# tests/conftest.py starts the server in it.
 TEST_POSTGRES_DIR = os.environ.setdefault(
     "ORCHESTRATOR_TEST_POSTGRES", f"{tempfile.gettempdir()}/orchestrator-test-{os.getpid()}"
-)
+) + os.environ.get("PYTEST_XDIST_WORKER", "")
 DATABASES = {
     "default": database(
         env.str("DATABASE_URL", default="") or postgres.url(TEST_POSTGRES_DIR, database="postgres", user="postgres")

@@ -7,7 +7,8 @@
 "secret_env": {"Authorization": "BANK_AUTHORIZATION"}, "allow_hosts": ["files.bank.example"], "allow_private": false}}``
 
 ``secret_env`` names, for each header, the environment variable of the worker that holds its value: definitions,
-the database and messages never see it. ``signing_secret_env`` names the one that webhooks are signed with.
+the database and messages never see it. ``signing_secret_env`` names the one that webhooks are signed with. In the place
+of a variable's name a stored secret may stand: ``{"secret": "bank-token", "prefix": "Bearer "}``.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 import httpx
 from django.conf import settings
 
+from tasks import secrecy
 from tasks.activities import egress, http_headers
 from workflows_app.engine.errors import ActivityError
 
@@ -104,7 +106,7 @@ def _parse(name: str, found: Mapping[str, Any], policy: egress.Policy | None) ->
         raise ValueError("base_url must be an http or https address")
     if base_url.userinfo or base_url.query or base_url.fragment:
         raise ValueError("base_url must not hold credentials, a query or a fragment; use secret_env for credentials")
-    secrets = {header: secret(variable) for header, variable in (found.get("secret_env") or {}).items()}
+    secrets = {header: secret(source) for header, source in (found.get("secret_env") or {}).items()}
     signing = found.get("signing_secret_env")
     signing_secret = None if signing is None else secret(signing)
     hidden = (*secrets.values(), *([signing_secret] if signing_secret else []))
@@ -124,13 +126,24 @@ def _parse(name: str, found: Mapping[str, Any], policy: egress.Policy | None) ->
     )
 
 
-def secret(variable: str) -> str:
-    """The value of one of the worker's environment variables.
+def secret(source: str | Mapping[str, Any]) -> str:
+    """The value of a setting that is a secret; the attempt that asks does not give it away.
+
+    Args:
+        source: the name of one of the worker's environment variables, or ``{"secret": NAME}`` for a stored one, with
+            ``prefix`` where some text goes before it.
 
     Raises:
-        ValueError: it is not set, or empty.
+        ValueError: the variable is not set, or empty; the reference is none.
+        ActivityError: SECRET_NOT_FOUND, SECRET_UNREADABLE.
     """
-    value = os.environ.get(variable, "")
-    if not value:
-        raise ValueError(f"the worker's environment lacks {variable}")
-    return value
+    match source:
+        case {"secret": str(name), **rest} if set(rest) <= {"prefix"}:
+            return str(rest.get("prefix", "")) + secrecy.text_of(name)
+        case str(variable):
+            value = os.environ.get(variable, "")
+            if not value:
+                raise ValueError(f"the worker's environment lacks {variable}")
+            secrecy.hide(value, value.split(" ")[-1])
+            return value
+    raise ValueError('a secret is the name of an environment variable, or {"secret": NAME, "prefix": TEXT}')

@@ -7,11 +7,9 @@ import pytest
 from tests.faults import installations
 from tests.faults.installations import Variant
 from tests.services import filesystem
-from tests.services.fixtures import Services, product, services
+from tests.services.fixtures import Services
 from tests.services.product import Product
 from workflows_app.engine.states import INSTANCE_ENDED
-
-__all__ = ["apart", "installation", "product", "services"]
 
 NAME = "acceptance"
 

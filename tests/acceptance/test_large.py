@@ -13,11 +13,10 @@ import pytest
 
 from tests.faults import invariants
 from tests.services.documents import workflow
-from tests.services.processes import eventually
+from tests.services.processes import PATIENCE, eventually
 from workflows_app.engine.states import INSTANCE_ENDED
 
 MESSAGE_BYTES = 64_000
-ENDING_SECONDS = 60
 PUSHED = re.compile(rb'"LPUSH" "default" (.*)')
 
 pytestmark = [
@@ -31,7 +30,7 @@ class Monitor:
     """Measures what is put into the queue of a private Redis, as Redis itself reports it."""
 
     def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=ENDING_SECONDS)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
         self.sizes: list[int] = []
         self.socket.sendall(b"MONITOR\r\n")
         self.lines = self.socket.makefile("rb")
@@ -71,7 +70,7 @@ def ended(product: Any, instance: str) -> dict[str, Any]:
     def over() -> bool:
         return any(row["id"] == instance and row["state"] in INSTANCE_ENDED for row in product.instances())
 
-    eventually(over, ENDING_SECONDS, lambda: f"{instance} ended\n{product.tails()}", every=0.2)
+    eventually(over, PATIENCE, lambda: f"{instance} ended\n{product.tails()}", every=0.2)
     found: dict[str, Any] = product.show(instance)
     return found
 

@@ -2,6 +2,7 @@
 
 from tests.faults import invariants
 from tests.services.documents import BLOCKED, perform, workflow
+from tests.services.processes import eventually
 
 
 def held(installation, gate: str) -> str:
@@ -82,3 +83,47 @@ def test_starting_and_waiting_answers_with_the_ending_as_exit_code(installation)
     assert [answer.code for answer in (fine, wrong, slow)] == [0, 1, 3]
     assert [answer.json["state"] for answer in (fine, wrong, slow)] == ["completed", "failed", "running"]
     assert wrong.json["error"]["code"] == "NO"
+
+
+def test_pausing_lets_the_running_step_finish_and_nothing_follow_until_the_resume(installation):
+    instance = held(installation, "paused")
+
+    answer = installation.command("workflow", "pause", instance, "--reason", "the depot is closed")
+    installation.release("paused")
+    eventually(
+        lambda: installation.show(instance)["steps"]["held"] == "completed", 45, lambda: "the running step has ended"
+    )
+    paused = installation.show(instance)
+
+    assert answer.code == 0, answer
+    assert (paused["state"], paused["steps"]["after"]) == ("paused", "pending")
+    assert "the depot is closed" in paused["paused"]["sentence"]
+    assert not installation.calls("effect", instance=instance, step="after")
+
+    assert installation.command("workflow", "resume", instance).code == 0
+    view = installation.ended(instance)
+
+    assert view["state"] == "completed"
+    assert set(installation.attempts(instance).values()) == {1}
+    assert len(installation.calls("effect", instance=instance)) == 2
+    invariants.check(installation, [instance])
+
+
+def test_a_failed_instance_goes_on_when_it_is_retried_and_is_not_deleted_without_the_owner(installation):
+    parameters = {"code": "AWAY", "message": "not yet", "until_attempt": 2}
+    installation.publish(
+        workflow("mended", perform("first", "core.echo"), perform("fails", "core.fail", parameters=parameters))
+    )
+    instance = installation.begin("mended")
+    assert installation.ended(instance)["state"] == "failed"
+
+    answer = installation.command("workflow", "retry", instance, "--reason", "it is back")
+    eventually(lambda: installation.show(instance)["state"] == "completed", 45, lambda: installation.tails())
+
+    assert answer.code == 0, answer
+    assert installation.attempts(instance) == {"first": 1, "fails": 2}
+    invariants.check(installation, [instance])
+
+    gone = installation.command("workflow", "delete", instance, "--reason", "asked to")
+    assert (gone.code, "OWNER_NEEDED" in gone.err) == (1, True), gone
+    assert installation.show(instance)["state"] == "completed"

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from tests.services.documents import BLOCKED
-from tests.services.processes import REPOSITORY, Process, eventually, free_port
-from tests.services.product import START_SECONDS, Product
+from tests.services.processes import PATIENCE, REPOSITORY, Process, eventually, free_port
+from tests.services.product import Product
 
 PASSWORD = "a long pass phrase"
 
@@ -33,12 +33,12 @@ def address(installation: Product) -> Iterator[str]:
 
     def answers() -> bool:
         try:
-            return httpx.get(f"{address}/healthz", trust_env=False).status_code == 200
+            return httpx.get(f"{address}/healthz", trust_env=False, timeout=PATIENCE).status_code == 200
         except httpx.TransportError:
             return False
 
     try:
-        eventually(answers, START_SECONDS, web.tail)
+        eventually(answers, PATIENCE, web.tail)
         yield address
     finally:
         web.kill()
@@ -55,7 +55,7 @@ def browser(installation: Product, address: str) -> Iterator[httpx.Client]:
         check=True,
         capture_output=True,
     )
-    with httpx.Client(base_url=address, follow_redirects=True, trust_env=False) as client:
+    with httpx.Client(base_url=address, follow_redirects=True, trust_env=False, timeout=PATIENCE) as client:
         page = client.get("/")
         assert page.url.path == "/login/"
         token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)
@@ -72,10 +72,10 @@ def test_a_workflow_is_watched_from_its_start_to_its_end(installation: Product, 
     instance = installation.begin("blocked", {"gate": gate}, "--correlation-id", gate)
     page = f"/instances/{instance}/"
 
-    eventually(lambda: "Running: “held”" in browser.get(page).text, 30, lambda: browser.get(page).text)
+    eventually(lambda: "Running: “held”" in browser.get(page).text, PATIENCE, lambda: browser.get(page).text)
     listed = browser.get("/instances/", params={"q": gate, "state": "running"}).text
     installation.release(gate)
-    eventually(lambda: "Completed: every step" in browser.get(page).text, 30, lambda: browser.get(page).text)
+    eventually(lambda: "Completed: every step" in browser.get(page).text, PATIENCE, lambda: browser.get(page).text)
 
     assert f'href="{page}"' in listed
     ended = browser.get(page).text
@@ -100,7 +100,7 @@ def test_guessing_passwords_is_answered_with_429_whatever_address_is_claimed(
     installation: Product, address: str
 ) -> None:
     try:
-        with httpx.Client(base_url=address, trust_env=False) as client:
+        with httpx.Client(base_url=address, trust_env=False, timeout=PATIENCE) as client:
             token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', client.get("/login/").text)
             assert token
             form = {"username": "nobody", "password": "a guess", "csrfmiddlewaretoken": token[1]}

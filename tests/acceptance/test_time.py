@@ -4,11 +4,10 @@ from itertools import pairwise
 
 from tests.faults import invariants
 from tests.services.documents import effect, perform, workflow
-from tests.services.processes import eventually
+from tests.services.processes import PATIENCE, eventually
 
-INTERRUPT_GRACE_SECONDS = 5
-SLACK_SECONDS = 5
-"""Sweep, restart of a process and a busy machine."""
+SLACK_SECONDS = 30
+"""Sweep, restart of a process and a very busy machine."""
 
 
 def test_a_failing_step_is_tried_again_after_growing_pauses(installation):
@@ -37,14 +36,14 @@ def test_a_step_that_fails_in_every_attempt_fails_with_the_exception_as_code(ins
 
 
 def test_a_time_out_interrupts_a_blocking_call_and_the_worker_process_lives_on(installation):
-    slow = perform("slow", "test.sleep", parameters={"seconds": 60}, timeout="1s")
+    slow = perform("slow", "test.sleep", parameters={"seconds": 600}, timeout="1s")
 
     view = installation.run(workflow("slow", slow))
 
     assert view["state"] == "failed"
     assert view["steps"] == {"slow": "timed_out"}
     # The process learns that its attempt is over when it renews the lease, about a second later.
-    eventually(lambda: len(installation.calls(instance=view["id"])) == 2, SLACK_SECONDS, "the call is interrupted")
+    eventually(lambda: len(installation.calls(instance=view["id"])) == 2, PATIENCE, "the call is interrupted")
     start, interrupt = installation.calls(instance=view["id"])
     assert interrupt["call"] == "interrupted"
     assert 1 <= interrupt["at"] - start["at"] < 1 + SLACK_SECONDS
@@ -54,7 +53,7 @@ def test_a_time_out_interrupts_a_blocking_call_and_the_worker_process_lives_on(i
 
 def test_a_timed_out_step_may_have_had_its_effect_and_is_undone(installation):
     slow = effect("slow", activity="test.sleep", timeout="1s")
-    slow["with"] = {"seconds": 60}
+    slow["with"] = {"seconds": 600}
     slow["compensate"] = {"activity": "test.undo", "with": {"value": "${ output }"}}
 
     view = installation.run(workflow("slow-saga", effect("before"), slow))
@@ -69,7 +68,7 @@ def test_a_step_that_ignores_the_interrupt_loses_its_process_and_is_tried_again(
     stubborn = perform(
         "stubborn",
         "test.stubborn",
-        parameters={"name": "stubborn", "seconds": 30},
+        parameters={"name": "stubborn", "seconds": 600},
         timeout="1s",
         retry={"max_attempts": 2, "initial_interval": "100ms"},
     )
@@ -83,7 +82,7 @@ def test_a_step_that_ignores_the_interrupt_loses_its_process_and_is_tried_again(
     assert ignored["pid"] == first["pid"]
     eventually(
         lambda: first["pid"] not in installation.workers()[0].children and len(installation.workers()[0].children) == 2,
-        INTERRUPT_GRACE_SECONDS + SLACK_SECONDS,
+        PATIENCE,
         "the process that ignored the interrupt is replaced",
     )
     assert not installation.calls("outlived", instance=view["id"])
@@ -103,7 +102,7 @@ def test_a_wait_is_a_row_that_wakes_the_instance_in_time(installation):
 
 def test_an_instance_that_runs_too_long_is_undone_with_its_cause(installation):
     document = workflow(
-        "overdue", effect("before"), {"id": "pause", "wait": {"for": "1h"}}, effect("never"), timeout="1s"
+        "overdue", effect("before"), {"id": "pause", "wait": {"for": "1h"}}, effect("never"), timeout="3s"
     )
 
     view = installation.run(document)
@@ -132,7 +131,7 @@ def test_what_waits_holds_no_worker_and_no_message(installation):
     view = installation.run(workflow("awake", effect("awake")))
 
     assert view["state"] == "completed"
-    eventually(lambda: installation.broker.waiting() == 0, 10, "no message in the broker")
+    eventually(lambda: installation.broker.waiting() == 0, PATIENCE, "no message in the broker")
     for instance in waiting:
         installation.command("workflow", "terminate", instance)
     invariants.check(installation, [view["id"], *waiting])

@@ -7,11 +7,7 @@ import pytest
 from tests.faults import installations
 from tests.faults.installations import Variant
 from tests.faults.lanes import Lanes
-from tests.services.fixtures import Services, fault_database, services
-
-__all__ = ["fault_database", "lanes", "measured", "product", "services"]
-
-MEASURED = pytest.StashKey[list[str]]()
+from tests.services.fixtures import Services
 
 
 @pytest.fixture
@@ -29,17 +25,11 @@ def lanes(request: pytest.FixtureRequest, services: Services) -> Iterator[Lanes]
 
 
 @pytest.fixture
-def measured(request: pytest.FixtureRequest) -> Callable[[str, float], None]:
-    """Keeps how many seconds something took for the summary of the run."""
+def measured(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> Callable[..., None]:
+    """Keeps how many seconds something took for the summary of the run; see ``tests/conftest.py``."""
 
     def keep(what: str, seconds: float) -> None:
-        lines = request.config.stash.setdefault(MEASURED, [])
-        lines.append(f"{what} was killed ({request.node.callspec.id}): the step went on after {seconds:.1f} s")
+        where = request.node.callspec.id
+        record_property("measured", f"{what} was killed ({where}): the step went on after {seconds:.1f} s")
 
     return keep
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say how long killed work stood still."""
-    for line in config.stash.get(MEASURED, []):
-        terminalreporter.write_line(line)

@@ -31,9 +31,10 @@ KINDS: Mapping[str, Mapping[str, str]] = {
 
 
 def _servers(kind: str) -> list[Any]:
-    return [pytest.param(f"{name} {kind}", marks=getattr(pytest.mark, name)) for name in ("redis", "rabbitmq")]
+    return [pytest.param(f"{name} {kind}".rstrip(), marks=getattr(pytest.mark, name)) for name in ("redis", "rabbitmq")]
 
 
+REDIS, RABBITMQ = _servers("")
 QUICK_BROKERS = _servers("quick")
 CHORD_BROKERS = _servers("chords")
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from tests.faults.endings import ending
 from tests.faults.installations import Variant, unaided
-from tests.services.processes import Process, eventually
+from tests.services.processes import PATIENCE, Process, eventually
 
 KILLED = {
     "step.executed": "kill",
@@ -27,7 +27,6 @@ LANES = (KILLED, KILLED, KILLED, KILLED, ANOTHER_WAY)
 SKIPPED, FIRED = 30, 4
 """Passes that an armed point skips, and how often it fires then, where the test has not made markers."""
 NO_TIME_LIMIT = "60"
-MESSAGE_ENDS = (" succeeded in ", " ignored", " handler raised error")
 
 Definition = Callable[[str], Mapping[str, Any]]
 """Makes a document whose steps go to the queue named."""
@@ -67,13 +66,13 @@ class Lane:
             )
 
     def rest(self) -> None:
-        """Wait until the worker runs and has nothing in hand."""
-        self.look_after()
-        eventually(lambda: self._in_hand() == 0, 10, lambda: f"{self.queue} is idle\n{self.product.tails()}")
+        """Wait until the worker runs and nothing is left for it: no message passes a failpoint any more."""
 
-    def _in_hand(self) -> int:
-        log = self.worker.log.read_text()
-        return log.count(" received") - sum(map(log.count, MESSAGE_ENDS))
+        def rests() -> bool:
+            self.look_after()
+            return self.product.messages.waiting(self.queue) == 0 and self.product.is_idle(self.worker)
+
+        eventually(rests, PATIENCE, lambda: f"{self.queue} is idle\n{self.product.tails()}")
 
     def count(self) -> None:
         """Count passes from now on; nothing dies."""
@@ -149,6 +148,6 @@ class Lanes:
         instances = [self.product.begin(definition(lane.queue)["workflow"]) for lane, _ in chosen]
         for (lane, aim), instance in zip(chosen, instances, strict=True):
             self.product.ended(instance, meanwhile=lane.look_after)
-            eventually(lambda lane=lane: lane.fired, 5, f"its worker died at {aim}")
+            eventually(lambda lane=lane: lane.fired, PATIENCE, f"its worker died at {aim}")
             assert ending(self.product, instance) == expected, aim
         return instances

@@ -8,7 +8,7 @@ from tests.faults import invariants
 from tests.faults.installations import CHORD_BROKERS, QUICK_BROKERS, unaided
 from tests.faults.lanes import NO_TIME_LIMIT
 from tests.services.documents import effect, workflow
-from tests.services.processes import eventually
+from tests.services.processes import PATIENCE, eventually
 
 COPIES = 50
 WIDTH = 24
@@ -26,19 +26,13 @@ def all_delivered(product, instance: str, messages: int) -> Counter[str]:
     """Wait until the workers are done with so many messages of an instance; how many of each step there were."""
     eventually(
         lambda: len(product.delivered(instance)) >= messages and product.messages.waiting("default") == 0,
-        30,
+        PATIENCE,
         lambda: f"{messages} messages, were {len(product.delivered(instance))}\n{product.tails()}",
     )
-    eventually(lambda: not any(map(in_hand, product.workers())), 30, "every message is dealt with")
+    eventually(lambda: all(map(product.is_idle, product.workers())), PATIENCE, "every message is dealt with")
     # A no-op is no error either.
     assert not [worker.tail() for worker in product.workers() if "raised unexpected" in worker.log.read_text()]
     return Counter(message["step"] for message in product.delivered(instance))
-
-
-def in_hand(worker) -> int:
-    """How many messages a worker has received and not finished."""
-    log = worker.log.read_text()
-    return log.count(" received") - log.count(" succeeded in ") - log.count(" ignored")
 
 
 @pytest.mark.parametrize("product", [*QUICK_BROKERS, *CHORD_BROKERS], indirect=True)

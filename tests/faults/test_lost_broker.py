@@ -8,15 +8,14 @@ import time
 import pytest
 
 from tests.faults import invariants
-from tests.faults.installations import CHORD_BROKERS
+from tests.faults.installations import CHORD_BROKERS, QUICK_BROKERS
 from tests.services.documents import BLOCKED
-from tests.services.fixtures import ALL_BROKERS, SERVER_BROKERS
 
-ANSWER_SECONDS = 3
-"""Two for the publisher's patience, one for the command around it."""
+ANSWER_SECONDS = 10
+"""Two for the publisher's patience, the rest for the command around it on a busy machine."""
 
 
-@pytest.mark.parametrize("product", [*ALL_BROKERS, CHORD_BROKERS[0]], indirect=True)
+@pytest.mark.parametrize("product", [*QUICK_BROKERS, "filesystem quick", CHORD_BROKERS[0]], indirect=True)
 def test_work_that_was_queued_and_running_when_the_broker_forgot_everything_goes_on(product):
     product.publish(BLOCKED)
     product.worker()
@@ -31,7 +30,7 @@ def test_work_that_was_queued_and_running_when_the_broker_forgot_everything_goes
     invariants.check(product, instances)
 
 
-@pytest.mark.parametrize("product", [*SERVER_BROKERS, CHORD_BROKERS[1]], indirect=True)
+@pytest.mark.parametrize("product", [*QUICK_BROKERS, CHORD_BROKERS[1]], indirect=True)
 def test_a_broker_that_dies_and_returns_holds_up_nobody_and_loses_nothing(product):
     product.publish(BLOCKED)
     worker = product.worker()
@@ -44,7 +43,7 @@ def test_a_broker_that_dies_and_returns_holds_up_nobody_and_loses_nothing(produc
     answered = time.monotonic() - began
     product.broker.start()
     product.release("row8")
-    views = [product.ended(instance, 60) for instance in instances]
+    views = [product.ended(instance) for instance in instances]
 
     assert answered < ANSWER_SECONDS
     assert [view["state"] for view in views] == ["completed"] * 5

@@ -22,7 +22,7 @@ def test_a_step_that_kills_its_process_every_time_is_quarantined_after_five_loss
 
     poisoned = [product.begin("fused-poison"), product.begin("sent-poison")]
     beside = product.begin("chain")
-    views = [product.ended(instance, 60) for instance in (beside, *poisoned)]
+    views = [product.ended(instance) for instance in (beside, *poisoned)]
 
     assert [view["state"] for view in views] == ["completed", "compensated", "compensated"]
     assert [view["error"]["code"] for view in views[1:]] == ["QUARANTINED"] * 2

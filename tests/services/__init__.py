@@ -7,5 +7,6 @@ directory. Nothing that the machine already runs is used, and only processes sta
 - ``redis``, ``rabbitmq``, ``filesystem``: a broker that can be killed, restarted and emptied
 - ``database``: a throw-away PostgreSQL, migrated once and cloned for each broker
 - ``product``: the product's own processes (worker, sweeper, operator) against one database and one broker
+- ``fixtures``: all of these for one run, each started on first use and shared by every test of real processes
 - ``activities``: what the workers perform in these tests: record, block, die, ignore the interrupt
 """

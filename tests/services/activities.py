@@ -9,9 +9,12 @@ is rolled back with the database. A test releases a blocked call by making the f
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
+import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -66,16 +69,18 @@ def undo(*, context: ActivityContext, value: Any = None) -> Any:
     return {"undone": value}
 
 
-@activity("test.block", description="Waits until a file appears, or until it is told to stop.")
-def block(*, name: str, context: ActivityContext) -> Any:
+@activity("test.block", description="Waits until a file appears, or until it is told to stop if it listens.")
+def block(*, name: str, context: ActivityContext, listens: bool = True) -> Any:
     _record("block", context, name=name)
     gates = folder() / f"release-{name}", folder() / f"release-{name}.{context.attempt}"
     looks = context.checkpoint.load() or 0
     while not any(gate.exists() for gate in gates):
         looks += 1
-        context.heartbeat(looks, message=f"waiting for {name}")
+        if listens:
+            context.heartbeat(looks, message=f"waiting for {name}")
         time.sleep(POLL_SECONDS)
-    context.checkpoint.save(looks)
+    if listens:
+        context.checkpoint.save(looks)
     _record("released", context, name=name)
     return {"name": name}
 
@@ -155,3 +160,15 @@ def not_json(*, kind: str, context: ActivityContext) -> Any:
         "large": "x" * 2_000_000,
         "nul": "a\0b",
     }[kind]
+
+
+@activity("test.give_away", description="Says what it was told in every way there is, then returns or raises it.")
+def give_away(*, context: ActivityContext, told: str, fails: bool = False) -> Any:
+    context.log.info("told", told=told)
+    logging.getLogger("a.library").warning("told %s", [told])
+    print(f"printed {told}", flush=True)
+    print(f"to standard error {told}", file=sys.stderr, flush=True)
+    warnings.warn(f"warned of {told}", stacklevel=1)
+    if fails:
+        raise ValueError(f"it broke over {told}") from KeyError(told)
+    return {"told": told, told: [{"again": told}]}

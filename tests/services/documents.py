@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-# Far below the minute from which steps go to the queue for long work.
-TIMEOUT = "40s"
+# Less than the minute from which steps go to the queue for long work, and time for a broker to be started anew.
+TIMEOUT = "55s"
 
 
 def effect(name: str, **more: Any) -> dict[str, Any]:

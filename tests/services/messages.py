@@ -7,7 +7,7 @@ from typing import Any
 from kombu import Connection, Producer, Queue
 from kombu.exceptions import ChannelError
 
-from tests.services.processes import eventually
+from tests.services.processes import PATIENCE, eventually
 
 
 class Messages:
@@ -26,7 +26,7 @@ class Messages:
         options = {"confirm_publish": True} if self.url.startswith("amqp") else {}
         with Connection(self.url, transport_options=options) as connection:
             bound = Queue(queue)(connection.default_channel)
-            message = eventually(bound.get, 10, f"a message waits in {queue}")
+            message = eventually(bound.get, PATIENCE, f"a message waits in {queue}")
             producer = Producer(connection.default_channel, auto_declare=False)
             properties = {
                 name: message.properties[name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -20,6 +21,8 @@ from workflows_app.running.parent_death import follow_parent
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/opt/homebrew/sbin", "/opt/homebrew/bin")
+PATIENCE = 120.0
+"""Seconds for whatever takes a moment on an idle machine; waiting longer costs nothing where the condition holds."""
 
 Answer = TypeVar("Answer")
 
@@ -43,10 +46,16 @@ def require(binary: str) -> str:
 
 
 def free_port() -> int:
-    """A TCP port of the loopback interface that nothing listens on at this moment."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A TCP port of the loopback interface that nothing listens on at this moment.
+
+    Not one of those that the system gives to whoever connects somewhere (from 32768 on Linux, 49152 elsewhere): a
+    server that is killed and started again on its port would find it in use, even by those that look for the server.
+    """
+    while True:
+        port = random.SystemRandom().randrange(15_000, 32_000)
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def eventually(
@@ -56,7 +65,7 @@ def eventually(
 
     Args:
         condition: asked again and again; holds when its answer is true.
-        deadline: seconds to wait at most.
+        deadline: seconds to wait at most; ``PATIENCE`` unless the time itself is what the test is about.
         message: what is said when the time is over, or a function that says it.
         every: seconds between two questions.
 
@@ -175,7 +184,7 @@ class Process:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self._release()
-        eventually(lambda: not any(map(running, below)), 10, f"{self.name}: the processes below it ended")
+        eventually(lambda: not any(map(running, below)), PATIENCE, f"{self.name}: the processes below it ended")
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the whole group."""
@@ -194,7 +203,7 @@ class Process:
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
         return f"--- {self.name}: {self.log}\n" + "\n".join(text.splitlines()[-lines:])
 
-    def wait_until(self, ready: Callable[[], Any], deadline: float, what: str = "ready") -> None:
+    def wait_until(self, ready: Callable[[], Any], deadline: float = PATIENCE, what: str = "ready") -> None:
         """Wait for readiness; a process that ends meanwhile is an error at once, with its log."""
 
         def condition() -> bool:

@@ -11,12 +11,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from celery import Celery
+
+from orchestrator.settings.messaging import transport_options
 from tests.services.messages import Messages
-from tests.services.processes import REPOSITORY, Process, eventually
+from tests.services.processes import PATIENCE, REPOSITORY, Process, eventually
 from workflows_app.engine.states import INSTANCE_ENDED
 
-START_SECONDS = 60
-"""Until a process of ours is ready, on a loaded machine."""
+ANSWER_SECONDS = 10
+"""For an answer of a worker, which may have died; whoever asked asks again."""
 
 
 class Answer(NamedTuple):
@@ -75,12 +78,27 @@ class Product:
         """Start a worker and wait until it consumes; ``more`` are environment variables."""
         number = next(self._numbers)
         # INFO, because the tests wait for what the worker says; otherwise as the product's supervisor starts it.
-        options = f"worker -Q {queue} -c {concurrency} --pool {pool} -n test{number}@localhost --loglevel INFO"
+        name = f"worker{number}"
+        options = f"worker -Q {queue} -c {concurrency} --pool {pool} -n {self._node(name)} --loglevel INFO"
         options += " --without-gossip --without-mingle"
-        worker = self._process(f"worker{number}", ["-m", "celery", "-A", "orchestrator", *options.split()], more)
+        worker = self._process(name, ["-m", "celery", "-A", "orchestrator", *options.split()], more)
         worker.start()
-        worker.wait_until(lambda: " ready." in worker.tail(200), START_SECONDS)
+        worker.wait_until(lambda: " ready." in worker.tail(200))
         return worker
+
+    def _node(self, name: str) -> str:
+        """A worker's name in its broker, where there may be other installations."""
+        return f"{name}@{self.folder.name}"
+
+    def is_idle(self, worker: Process) -> bool:
+        """Whether a worker says that it has finished every message which it received."""
+        node, state = self._node(worker.name), Path(worker.environment["ORCHESTRATOR_STATE_DIR"])
+        with Celery("operator", broker=self.broker.url, set_as_current=False) as app:
+            app.conf.broker_transport_options = transport_options(self.broker.url.partition(":")[0], state)
+            asked = app.control.inspect([node], timeout=ANSWER_SECONDS)
+            # In this order: a message that begins meanwhile is in both answers.
+            answers = (asked.reserved() or {}).get(node), (asked.active() or {}).get(node)
+        return answers == ([], [])
 
     def sweeper(self, **more: str) -> Process:
         """Start a sweeper; it needs no readiness, every test waits for what it does."""
@@ -172,7 +190,7 @@ class Product:
         return dict(Counter(event["step"] for event in self.history(instance) if event["type"] == "step.started"))
 
     def ended(
-        self, instance: str, deadline: float = 45, *, meanwhile: Callable[[], None] | None = None
+        self, instance: str, deadline: float = PATIENCE, *, meanwhile: Callable[[], None] | None = None
     ) -> dict[str, Any]:
         """Wait until an instance ended and return its view; ``meanwhile`` is called before each look."""
         seen: dict[str, Any] = {}
@@ -204,7 +222,7 @@ class Product:
             equal["call"] = call
         return [entry for entry in found if all(entry.get(name) == value for name, value in equal.items())]
 
-    def called(self, call: str, deadline: float = 30, count: int = 1, **equal: Any) -> dict[str, Any]:
+    def called(self, call: str, deadline: float = PATIENCE, count: int = 1, **equal: Any) -> dict[str, Any]:
         """Wait until the activities made ``count`` such calls and return the last."""
         eventually(
             lambda: len(self.calls(call, **equal)) >= count,

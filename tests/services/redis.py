@@ -34,7 +34,7 @@ class Redis:
 
     def start(self) -> None:
         self.process.start()
-        self.process.wait_until(self.ping, 10)
+        self.process.wait_until(self.ping)
 
     def ping(self) -> bool:
         """Whether it answers."""
@@ -65,7 +65,7 @@ class Redis:
         self.start()
 
     def client(self) -> redis.Redis:
-        return redis.Redis(port=self.port, socket_timeout=2, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0))
+        return redis.Redis(port=self.port, socket_timeout=30, socket_connect_timeout=30, retry=Retry(NoBackoff(), 0))
 
 
 @contextmanager

@@ -29,11 +29,11 @@ def holds(folder: Path, word: bytes) -> bool:
 
 def test_killing_a_process_ends_its_whole_group_and_what_left_the_group(tmp_path):
     code = (
-        "import subprocess, sys, time; sleep = [sys.executable, '-c', 'import time; time.sleep(60)'];"
-        "subprocess.Popen(sleep); subprocess.Popen(sleep, start_new_session=True); time.sleep(60)"
+        "import subprocess, sys, time; sleep = [sys.executable, '-c', 'import time; time.sleep(600)'];"
+        "subprocess.Popen(sleep); subprocess.Popen(sleep, start_new_session=True); time.sleep(600)"
     )
     with python(tmp_path, code) as process:
-        process.wait_until(lambda: len(process.children) == 2, 20)
+        process.wait_until(lambda: len(process.children) == 2)
         below = process.children
 
         process.kill()
@@ -43,7 +43,7 @@ def test_killing_a_process_ends_its_whole_group_and_what_left_the_group(tmp_path
 
 
 def test_a_process_ends_when_the_test_fails(tmp_path):
-    process = python(tmp_path, "import time; time.sleep(60)")
+    process = python(tmp_path, "import time; time.sleep(600)")
 
     with pytest.raises(ZeroDivisionError), process:
         raise ZeroDivisionError
@@ -56,7 +56,7 @@ def test_a_process_that_ends_before_it_is_ready_says_why_at_once(tmp_path):
     process.start()
 
     with pytest.raises(AssertionError, match="no such port"):
-        process.wait_until(lambda: False, 20)
+        process.wait_until(lambda: False)
 
     process.stop()
 
@@ -103,7 +103,7 @@ def test_a_private_rabbitmq_keeps_durable_queues_over_a_kill_and_loses_them_when
         with server.connection() as connection:
             connection.channel().queue_declare(KEPT, durable=True, auto_delete=False)
         # The answer comes before the node's log of queues is on disk; what a kill takes from memory is not durable.
-        server.process.wait_until(lambda: holds(tmp_path / "mnesia", KEPT.encode()), 20)
+        server.process.wait_until(lambda: holds(tmp_path / "mnesia", KEPT.encode()))
 
         server.restart()
         with server.connection() as connection:

@@ -1,6 +1,7 @@
 """Fold: what one event does to the stored state. Decisions and replay share it, so both reach the same state.
 
-Counters (``needs_settled``, ``open_children``, ``open_steps``) are never in the history: settling events imply them.
+Counters (``needs_settled``, ``open_children``, ``open_steps``, those of an undo) are never in the history: settling
+events, and the ends of undos, imply them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from workflows_app.engine import reopening, unwinding
 from workflows_app.engine.definition.machine import MACHINE
 from workflows_app.engine.definition.model import AdhocBody
 from workflows_app.engine.events import Event, EventType
@@ -43,6 +45,9 @@ class State:
 
     def change(self, path: str, **fields: Any) -> None:
         self.steps[path] = replace(self.step(path), **fields)
+
+    def reach(self, path: str) -> None:
+        """Take notice of a node whose turn to be undone has come; what follows from it is a decision's business."""
 
     def apply(self, event: Event) -> None:
         """Apply one event; the engine's own events only, an unknown type is a KeyError."""
@@ -83,11 +88,27 @@ def _instance_started(state: State, event: Event) -> None:
     )
 
 
+def _instance_paused(state: State, event: Event) -> None:
+    state.instance = replace(state.instance, state=InstanceState.PAUSED)
+
+
+def _instance_resumed(state: State, event: Event) -> None:
+    variables = {**state.instance.variables, **event.data.get("variables", {})}
+    state.instance = replace(state.instance, state=InstanceState.RUNNING, held=(), variables=variables)
+
+
+def _variables_changed(state: State, event: Event) -> None:
+    variables = {**state.instance.variables, **event.data["variables"]}
+    state.instance = replace(state.instance, variables=variables)
+
+
 def _instance_stopping(state: State, event: Event) -> None:
     data = event.data
     ending = data["ending"]
     state.instance = replace(
         state.instance,
+        state=InstanceState.RUNNING,  # a pause ends with it
+        held=(),
         ending=ending,
         undo=data["undo"],
         cause=None if ending == "return" else Cause(ending),
@@ -98,7 +119,7 @@ def _instance_stopping(state: State, event: Event) -> None:
 
 def _instance_ended(target: InstanceState) -> Callable[[State, Event], None]:
     def apply(state: State, event: Event) -> None:
-        changes: dict[str, Any] = {"state": target, "ended_at": event.at}
+        changes: dict[str, Any] = {"state": target, "ended_at": event.at, "held": ()}
         for key in ("output", "error"):
             if key in event.data:
                 changes[key] = event.data[key]
@@ -109,23 +130,33 @@ def _instance_ended(target: InstanceState) -> Callable[[State, Event], None]:
     return apply
 
 
+def _instance_retried(state: State, event: Event) -> None:
+    reopening.reopen(state, event.data["pending"], event.data["open"])
+
+
 def _instance_compensating(state: State, event: Event) -> None:
-    changes: dict[str, Any] = {"undo_order": tuple(event.data["order"]), "undo_next": 0}
+    changes: dict[str, Any] = {}
     if "cause" in event.data:
         # It had completed, and is undone with the instance that called it.
         changes |= {"cause": Cause(event.data["cause"]), "error": event.data["error"], "undo": True, "ended_at": None}
     state.instance = replace(state.instance, state=InstanceState.COMPENSATING, **changes)
+    if state.graph.definition.machine is None:
+        unwinding.begin(state)
 
 
 _INSTANCE: Mapping[EventType, Callable[[State, Event], None]] = {
     EventType.INSTANCE_ACCEPTED: _instance_accepted,
     EventType.INSTANCE_CREATED: _instance_created,
     EventType.INSTANCE_STARTED: _instance_started,
+    EventType.INSTANCE_PAUSED: _instance_paused,
+    EventType.INSTANCE_RESUMED: _instance_resumed,
+    EventType.INSTANCE_VARIABLES_CHANGED: _variables_changed,
     EventType.INSTANCE_STOPPING: _instance_stopping,
     EventType.INSTANCE_COMPLETED: _instance_ended(InstanceState.COMPLETED),
     EventType.INSTANCE_FAILED: _instance_ended(InstanceState.FAILED),
     EventType.INSTANCE_CANCELLED: _instance_ended(InstanceState.CANCELLED),
     EventType.INSTANCE_TERMINATED: _instance_ended(InstanceState.TERMINATED),
+    EventType.INSTANCE_RETRIED: _instance_retried,
     EventType.INSTANCE_COMPENSATING: _instance_compensating,
     EventType.INSTANCE_COMPENSATED: _instance_ended(InstanceState.COMPENSATED),
     EventType.INSTANCE_COMPENSATION_FAILED: _instance_ended(InstanceState.COMPENSATION_FAILED),
@@ -251,6 +282,10 @@ def _retrying(state: State, node: Node, event: Event) -> None:
     state.change(node.path, **changes)
 
 
+def _hurried(state: State, node: Node, event: Event) -> None:
+    state.change(node.path, due_at=event.at)
+
+
 def _settled(target: StepState) -> Callable[[State, Node, Event], None]:
     def apply(state: State, node: Node, event: Event) -> None:
         _end_attempt(state, node, event)
@@ -269,6 +304,8 @@ def _settled(target: StepState) -> Callable[[State, Node, Event], None]:
         if event.data.get("effect_unknown"):
             changes["effect_unknown"] = True
         state.change(node.path, **changes)
+        if event.data.get("held"):
+            _hold(state, {"step": node.path})
         if "variables" in event.data:
             state.instance = replace(state.instance, variables={**state.instance.variables, **event.data["variables"]})
         if node.kind is NodeKind.ITERATION and node.transition is not None:
@@ -276,6 +313,14 @@ def _settled(target: StepState) -> Callable[[State, Node, Event], None]:
         _count_down(state, node, before, target)
 
     return apply
+
+
+def _hold(state: State, what: Mapping[str, Any]) -> None:
+    state.instance = replace(state.instance, held=(*state.instance.held, what))
+
+
+def _timer_held(state: State, node: Node, event: Event) -> None:
+    _hold(state, {"step": node.path, "timer": event.data["timer"]})
 
 
 def _count_down(state: State, node: Node, before: StepSnapshot, target: StepState) -> None:
@@ -319,11 +364,17 @@ def _undone(target: StepState) -> Callable[[State, Node, Event], None]:
         state.change(node.path, state=target, undo_error=event.data.get("error"), due_at=None, role=Role.COMPENSATION)
         state.instance = replace(
             state.instance,
-            undo_next=state.instance.undo_next + 1,
+            undone=state.instance.undone + 1,
             undo_failed=state.instance.undo_failed or target is StepState.COMPENSATION_FAILED,
         )
+        if state.graph.definition.machine is None:
+            unwinding.passed(state, node.path)
 
     return apply
+
+
+def _undoing(state: State, node: Node, event: Event) -> None:
+    unwinding.iterations(state, node.path, event.data["iterations"])
 
 
 def _set_off(state: State, path: str) -> None:
@@ -351,12 +402,11 @@ def _moved(state: State, node: Node, event: Event) -> None:
 
 def _undoing_before(state: State, node: Node, event: Event) -> None:
     state.change(node.path, state=StepState.WAITING, started_at=event.at)
-    order = tuple(event.data["order"])
-    state.instance = replace(state.instance, undo_order=order, undo_next=0, undo_failed=False)
+    state.instance = replace(state.instance, undone=0, undo_failed=False)
 
 
 def _undone_before(state: State, node: Node, event: Event) -> None:
-    state.instance = replace(state.instance, undo_order=(), undo_next=0, undo_failed=False)
+    state.instance = replace(state.instance, undone=0, undo_failed=False)
 
 
 _STEP: Mapping[EventType, Callable[[State, Node, Event], None]] = {
@@ -364,6 +414,7 @@ _STEP: Mapping[EventType, Callable[[State, Node, Event], None]] = {
     EventType.STEP_STARTED: _started,
     EventType.STEP_WAITING: _waiting,
     EventType.STEP_RETRYING: _retrying,
+    EventType.STEP_HURRIED: _hurried,
     EventType.STEP_JOINING: _joining,
     EventType.STEP_FALLING_BACK: _falling_back,
     EventType.STEP_STOPPING: _stopping,
@@ -372,12 +423,14 @@ _STEP: Mapping[EventType, Callable[[State, Node, Event], None]] = {
     EventType.STEP_TIMED_OUT: _settled(StepState.TIMED_OUT),
     EventType.STEP_SKIPPED: _settled(StepState.SKIPPED),
     EventType.STEP_CANCELLED: _settled(StepState.CANCELLED),
+    EventType.STEP_UNDOING: _undoing,
     EventType.STEP_COMPENSATING: _compensating,
     EventType.STEP_COMPENSATED: _undone(StepState.COMPENSATED),
     EventType.STEP_COMPENSATION_FAILED: _undone(StepState.COMPENSATION_FAILED),
     EventType.SECTION_ADDED: _planned,
     EventType.SECTION_SKIPPED: _planned,
     EventType.ATTEMPT_LOST: _lost,
+    EventType.TIMER_HELD: _timer_held,
     EventType.MACHINE_EVENT_ACCEPTED: _event_accepted,
     EventType.MACHINE_EVENT_REFUSED: _event_refused,
     EventType.MACHINE_MOVED: _moved,

@@ -21,6 +21,7 @@ from functools import cached_property
 from typing import Any
 
 from workflows_app.engine import expressions
+from workflows_app.engine.compensation import Order
 from workflows_app.engine.definition.model import Definition
 from workflows_app.engine.expressions import Reference, Value
 from workflows_app.engine.flattening import flatten
@@ -150,6 +151,11 @@ class Graph:
     def undoable_inside(self) -> bool:
         """Whether a step inside a ``foreach`` or ``loop`` has a compensation."""
         return any(n.has_undo for n in self.written.values() if n.depth)
+
+    @cached_property
+    def undo_order(self) -> Order:
+        """What is undone before what; that of a state machine is the path that it took."""
+        return Order(self.written)
 
     def undoes(self, policy: str | None) -> bool:
         """Resolve ``on_failure``, ``on_cancel`` or ``on_timeout``: ``compensate``, ``stop``, or silence."""

@@ -33,6 +33,7 @@ from workflows_app.engine.definition.model import (
     WaitBody,
 )
 from workflows_app.engine.expressions import Expression, Reference, Value
+from workflows_app.engine.states import Role
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds that an attempt may take where neither the step nor ``defaults`` says."""
@@ -355,6 +356,16 @@ class Node:
     def fallback_parameters(self) -> Value:
         instead = self.step.fallback
         return expressions.compile_value(dict(instead.parameters) if instead else None)
+
+    def parameters(self, role: Role) -> Value:
+        """What the parameters of an attempt were evaluated from."""
+        match role:
+            case Role.FALLBACK:
+                return self.fallback_parameters
+            case Role.COMPENSATION:
+                return self.undo_parameters
+            case _:
+                return self.value
 
     @cached_property
     def retry_when(self) -> Expression | None:

@@ -15,8 +15,11 @@ from workflows_app.engine.graph import Graph
 from workflows_app.engine.node import Node, NodeKind
 from workflows_app.engine.paths import split
 
-KNOWN_AHEAD = frozenset({"input", "instance", "steps"})
-"""Names whose values cannot change any more when a step is entered; ``vars`` can, and ``now`` is not known yet."""
+KNOWN_AHEAD = frozenset({"input", "instance", "steps", "secret"})
+"""Names whose values cannot change any more when a step is entered; ``vars`` can, and ``now`` is not known yet.
+
+Of a secret only its placeholder is written.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +119,7 @@ def starts(graph: Graph) -> bool:
     if graph.definition.concurrency is not None:
         return False
     first = [graph[path] for path in graph.roots if not graph[path].needs]
-    return graph.definition.timeout is None and all(_may_begin(node, {"input"}) for node in first)
+    return graph.definition.timeout is None and all(_may_begin(node, {"input", "secret"}) for node in first)
 
 
 def _may_begin(node: Node, known: Set[str] = KNOWN_AHEAD) -> bool:

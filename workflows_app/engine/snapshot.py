@@ -25,9 +25,11 @@ class InstanceSnapshot:
     """One workflow instance.
 
     ``ending`` is what a stopping instance heads for: ``return``, or one of the causes. ``open_steps`` counts the
-    unsettled steps of the outermost list, and those of a race that has been decided. ``undo_order`` holds step paths,
-    ``undo_next`` the index of the undo in progress. ``parent`` is ``{instance, step, depth, awaited}`` where another
-    instance's step called this one, ``depth`` the number of instances above it.
+    unsettled steps of the outermost list, and those of a race that has been decided. ``undo_open`` counts what the undo
+    has not left behind there yet (see ``unwinding``), ``undone`` the undos that have ended. ``parent`` is ``{instance,
+    step, depth, awaited}`` where another instance's step called this one, ``depth`` the number of instances above it.
+    ``held`` is what came while the instance is paused and has to have its consequences still: ``{step, timer}`` for a
+    timer, ``{step}`` for a failure.
 
     Of a state machine: ``machine_state`` and when it was entered, ``machine_transition``, the path of the transition
     under way, and ``machine_queue``, the events ``{type, data, at}`` that wait for their turn.
@@ -45,9 +47,10 @@ class InstanceSnapshot:
     output: Any = None
     error: Mapping[str, Any] | None = None
     open_steps: int = 0
-    undo_order: tuple[str, ...] = ()
-    undo_next: int = 0
+    undo_open: int = 0
+    undone: int = 0
     undo_failed: bool = False
+    held: tuple[Mapping[str, Any], ...] = ()
     machine_state: str | None = None
     machine_since: datetime | None = None
     machine_transition: str | None = None
@@ -75,6 +78,8 @@ class StepSnapshot:
     failed; ``input`` of a ``foreach`` is ``{"items": [...]}``, that of one of its iterations ``{"item": ...}``.
     ``input`` of an ad-hoc section is ``{"assign": ..., "plan": [ids of members], "runs": {id: how often picked}}``,
     that of each choice ``{"item": {"by", "data", "reason"}}``.
+
+    ``undo_settled``, ``undo_open`` and ``undo_left`` say how far an undo has come: see ``unwinding``.
     """
 
     path: str
@@ -90,6 +95,9 @@ class StepSnapshot:
     open_children: int = 0
     opened: int = 0
     planned: int | None = None
+    undo_settled: int = 0
+    undo_open: int = 0
+    undo_left: int = 0
     stopping: bool = False
     effect_unknown: bool = False
     input: Any = None

@@ -86,11 +86,11 @@ INSTANCE_TRANSITIONS: Mapping[InstanceState, frozenset[InstanceState]] = Mapping
     {
         I.PENDING: frozenset({I.RUNNING, I.CANCELLED, I.TERMINATED}),
         I.RUNNING: frozenset({I.PAUSED, I.COMPENSATING, I.COMPLETED, I.FAILED, I.CANCELLED, I.TERMINATED}),
-        I.PAUSED: frozenset({I.RUNNING, I.COMPENSATING, I.FAILED, I.CANCELLED, I.TERMINATED}),
+        I.PAUSED: frozenset({I.RUNNING, I.TERMINATED}),
         I.COMPENSATING: frozenset({I.COMPENSATED, I.COMPENSATION_FAILED, I.TERMINATED}),
         I.COMPENSATION_FAILED: frozenset({I.COMPENSATING}),
         I.COMPLETED: frozenset({I.COMPENSATING}),
-        I.FAILED: frozenset(),
+        I.FAILED: frozenset({I.RUNNING}),
         I.CANCELLED: frozenset(),
         I.TERMINATED: frozenset(),
         I.COMPENSATED: frozenset(),
@@ -100,17 +100,17 @@ INSTANCE_TRANSITIONS: Mapping[InstanceState, frozenset[InstanceState]] = Mapping
 STEP_TRANSITIONS: Mapping[StepState, frozenset[StepState]] = MappingProxyType(
     {
         S.PENDING: frozenset({S.SCHEDULED, S.WAITING, S.COMPLETED, S.SKIPPED, S.CANCELLED, S.FAILED, S.TIMED_OUT}),
-        S.SCHEDULED: frozenset({S.RUNNING, S.COMPLETED, S.CANCELLED, S.TIMED_OUT, S.FAILED}),
+        S.SCHEDULED: frozenset({S.RUNNING, S.COMPLETED, S.SKIPPED, S.CANCELLED, S.TIMED_OUT, S.FAILED}),
         S.RUNNING: frozenset({S.SCHEDULED, S.COMPLETED, S.FAILED, S.RETRYING, S.CANCELLED, S.TIMED_OUT}),
-        S.RETRYING: frozenset({S.SCHEDULED, S.COMPLETED, S.CANCELLED, S.TIMED_OUT, S.FAILED}),
-        S.WAITING: frozenset({S.COMPLETED, S.FAILED, S.CANCELLED, S.TIMED_OUT}),
+        S.RETRYING: frozenset({S.SCHEDULED, S.COMPLETED, S.SKIPPED, S.CANCELLED, S.TIMED_OUT, S.FAILED}),
+        S.WAITING: frozenset({S.COMPLETED, S.SKIPPED, S.FAILED, S.CANCELLED, S.TIMED_OUT}),
         S.COMPLETED: frozenset({S.COMPENSATING}),
-        S.FAILED: frozenset({S.COMPENSATING}),
-        S.TIMED_OUT: frozenset({S.COMPENSATING}),
-        S.CANCELLED: frozenset({S.COMPENSATING}),
+        S.FAILED: frozenset({S.COMPENSATING, S.PENDING, S.WAITING}),
+        S.TIMED_OUT: frozenset({S.COMPENSATING, S.PENDING, S.WAITING}),
+        S.CANCELLED: frozenset({S.COMPENSATING, S.PENDING, S.WAITING}),
         S.COMPENSATING: frozenset({S.COMPENSATED, S.COMPENSATION_FAILED}),
         S.COMPENSATION_FAILED: frozenset({S.COMPENSATING}),
-        S.SKIPPED: frozenset(),
+        S.SKIPPED: frozenset({S.COMPENSATING}),
         S.COMPENSATED: frozenset(),
     }
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import sys
 from argparse import ArgumentParser
@@ -82,3 +83,11 @@ class AnsweringCommand(BaseCommand):
                 if problem.message not in refused.message:
                     self.stderr.write(f"  {problem}")
         return REFUSED
+
+
+def person() -> str:
+    """Return the name of who runs the command, for history and audit."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "command"

@@ -110,6 +110,8 @@ def details(found: Mapping[str, Any]) -> str:
         lines.append(f"called by {found['parent']['instance']}, step {found['parent']['step']}")
     if found["waits_for"]:
         lines.append(tame(found["waits_for"]["sentence"]))
+    if found["paused"]:
+        lines.append(tame(found["paused"]["sentence"]))
     waits = [
         f"  {a['step']} waits for event {a['event']} with key {tame(a['correlate'])} since {a['since']}"
         for a in found["awaited"]

@@ -10,7 +10,7 @@ import workflows_app.models.words
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("workflows_app", "0012_machines")]
+    dependencies: ClassVar = [("workflows_app", "0016_holds")]
 
     # A new table, and columns that may be null: a release that knows nothing of them can run beside this one.
     operations: ClassVar = [

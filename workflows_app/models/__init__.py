@@ -6,9 +6,11 @@ from workflows_app.models.decision_tables import DecisionTable, DecisionTableVer
 from workflows_app.models.definitions import Definition, DefinitionVersion
 from workflows_app.models.effects import Effect
 from workflows_app.models.history import AuditEntry, Event
+from workflows_app.models.holds import Hold
 from workflows_app.models.instances import Instance, Step
 from workflows_app.models.messages import Consumption, PublishedEvent, Subscription, Wakeup
 from workflows_app.models.results import CachedResult
+from workflows_app.models.secrets import Secret
 from workflows_app.models.services import Breaker, Place, Service
 from workflows_app.models.slots import Slot, SlotKey
 from workflows_app.models.work import Attempt, Dispatch, Notice, Queue, Timer
@@ -28,11 +30,13 @@ __all__ = [
     "Dispatch",
     "Effect",
     "Event",
+    "Hold",
     "Instance",
     "Notice",
     "Place",
     "PublishedEvent",
     "Queue",
+    "Secret",
     "Service",
     "Slot",
     "SlotKey",

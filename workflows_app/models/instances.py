@@ -31,9 +31,10 @@ class Instance(models.Model):
     output = models.JSONField(null=True, decoder=Decoder)
     error = models.JSONField(null=True, decoder=Decoder)
     open_steps = models.IntegerField(default=0)
-    undo_order = models.JSONField(default=list)
-    undo_next = models.IntegerField(default=0)
+    undo_open = models.IntegerField(default=0, db_default=0)
+    undone = models.IntegerField(default=0, db_default=0, help_text="How many undos have ended.")
     undo_failed = models.BooleanField(default=False)
+    held = models.JSONField(null=True, decoder=Decoder, help_text="What a pause keeps back; see ``engine.snapshot``.")
     # Of a state machine only; see ``engine.snapshot``.
     machine_state = models.CharField(max_length=100, null=True, blank=True)  # noqa: DJ001 - NULL: a flow
     machine_since = models.DateTimeField(null=True)
@@ -112,6 +113,9 @@ class Step(models.Model):
     open_children = models.IntegerField(default=0)
     opened = models.IntegerField(db_default=0)
     planned = models.IntegerField(null=True)
+    undo_settled = models.IntegerField(db_default=0)
+    undo_open = models.IntegerField(db_default=0)
+    undo_left = models.IntegerField(db_default=0)
     stopping = models.BooleanField(default=False)
     effect_unknown = models.BooleanField(default=False)
     input = models.JSONField(null=True, decoder=Decoder)

@@ -210,7 +210,9 @@ def secrets() -> Finding:
     name = "secrets"
     loose = [
         path.name
-        for path in (Path(settings.STATE_DIR) / kept for kept in ("secret_key", "admin_password"))
+        for path in (
+            Path(settings.STATE_DIR) / kept for kept in ("secret_key", "secret_encryption_keys", "admin_password")
+        )
         if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077
     ]
     if loose:
@@ -224,9 +226,35 @@ def secrets() -> Finding:
     return ok(name, "Nobody else can read them.")
 
 
+def keys() -> Finding:
+    """Whether the secrets of steps can be decrypted."""
+    from workflows_app.models import Secret
+    from workflows_app.services import keyring, secrets
+
+    name = "keys"
+    count = Secret.objects.count()
+    try:
+        keyring.check()
+    except keyring.KeysUnusable as refused:
+        said = f"{refused.message[:1].upper()}{refused.message[1:]}."
+        mend = "Give ORCHESTRATOR_SECRET_KEYS the keys that the web process and all workers share."
+        if count or settings.ORCHESTRATOR_SECRET_KEYS:
+            return failed(name, said, mend)
+        return warning(name, said, mend)
+    lost = secrets.unreadable()
+    if lost:
+        shown = ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
+        return failed(
+            name,
+            f"{len(lost)} of {count} stored secrets cannot be decrypted: {shown}.",
+            "Add the key they were encrypted with to ORCHESTRATOR_SECRET_KEYS, or set them again.",
+        )
+    return ok(name, f"{count} stored secrets can be decrypted." if count else "No secret is stored.")
+
+
 # What rests on the database is looked at where that answers.
 ALONE: Final[tuple[Callable[[], Finding], ...]] = (disk, artifacts, secrets)
-ON_DATABASE: Final[tuple[Callable[[], Finding], ...]] = (migrations, separation, backlog)
+ON_DATABASE: Final[tuple[Callable[[], Finding], ...]] = (migrations, separation, backlog, keys)
 
 
 def findings() -> Iterator[Finding]:

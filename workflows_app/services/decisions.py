@@ -102,13 +102,13 @@ def _decide(
         try:
             return looked_up(slice_, occurrence, now=now, actor=actor, tables=tables), now
         except SliceMiss as miss:
-            repeats.take(instance_id, miss)
+            repeats.take(instance_id, graph, miss)
             for path in miss.paths:
                 further = graph.reach(path)
                 paths |= further.paths
                 valued |= further.values
                 with_input = with_input or further.input
-            paths |= miss.paths | miss.values
+            paths |= miss.paths | miss.rows | miss.values
             valued |= miss.values
             whole, complete = whole or miss.whole, complete or miss.complete
             with_input = with_input or miss.input

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -23,10 +23,16 @@ FACTS_BYTES = 4_000
 
 
 class AttemptEffects:
-    """``Effects`` over the database."""
+    """``Effects`` over the database.
 
-    def __init__(self, claim: Claim) -> None:
+    Args:
+        claim: the attempt.
+        mask: takes what nobody may read out of whatever is kept.
+    """
+
+    def __init__(self, claim: Claim, mask: Callable[[Any], Any] = lambda value: value) -> None:
         self._claim = claim
+        self._mask = mask
 
     @contextmanager
     def planned(self, kind: str, target: str, facts: Mapping[str, Any] | None = None) -> Iterator[Effect]:
@@ -43,11 +49,19 @@ class AttemptEffects:
 
     def _plan(self, kind: str, target: str, facts: dict[str, Any]) -> int:
         claim = self._claim
-        shown = "".join(c if c.isprintable() else " " for c in target[:TARGET_LENGTH])
+        shown = "".join(c if c.isprintable() else " " for c in self._mask(target)[:TARGET_LENGTH])
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT wf_begin_effect(%s, %s, %s, %s, %s, %s, %s)",
-                [claim.instance_id, claim.path, claim.number, kind[:100], shown, claim.idempotency_key, _text(facts)],
+                [
+                    claim.instance_id,
+                    claim.path,
+                    claim.number,
+                    kind[:100],
+                    shown,
+                    claim.idempotency_key,
+                    self._text(facts),
+                ],
             )
             (number,) = cursor.fetchone()
         if number is None:
@@ -59,17 +73,16 @@ class AttemptEffects:
         try:
             # A savepoint where the activity has a transaction open, so that a failure here does not break it.
             with atomic() if connection.in_atomic_block else nullcontext(), connection.cursor() as cursor:
-                cursor.execute("SELECT wf_settle_effect(%s, %s, %s)", [number, state.value, _text(facts)])
+                cursor.execute("SELECT wf_settle_effect(%s, %s, %s)", [number, state.value, self._text(facts)])
         except (DatabaseError, InterfaceError) as problem:
             claim = self._claim
             log.warning("effect %s of %s in %s stays planned: %s", number, claim.path, claim.instance_id, problem)
             if not connection.in_atomic_block:
                 connection.close()
 
-
-def _text(facts: dict[str, Any]) -> str:
-    """Return facts as JSON text; what cannot be kept is left out as a whole."""
-    try:
-        return values.encode(facts, limit_bytes=FACTS_BYTES, what="the facts")
-    except OrchestratorError as refused:
-        return values.encode({"left_out": refused.code}, limit_bytes=FACTS_BYTES, what="the facts")
+    def _text(self, facts: dict[str, Any]) -> str:
+        """Return facts as JSON text; what cannot be kept is left out as a whole."""
+        try:
+            return values.encode(self._mask(facts), limit_bytes=FACTS_BYTES, what="the facts")
+        except OrchestratorError as refused:
+            return values.encode({"left_out": refused.code}, limit_bytes=FACTS_BYTES, what="the facts")

@@ -17,10 +17,9 @@ from workflows_app.engine.errors import Conflict, InputInvalid, NotFound, Orches
 from workflows_app.engine.snapshot import InstanceSnapshot
 from workflows_app.engine.transitions import Accept, Cancel, Slice, Start, Terminate
 from workflows_app.models import DefinitionVersion, Instance
-from workflows_app.services import arrivals, audit, decisions, definitions, graphs, recording, slots
+from workflows_app.services import arrivals, decisions, definitions, graphs, holds, interventions, recording, slots
 
 KEY_LENGTH = 200
-REASON_BYTES = 2000
 NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands for the time in decisions that do not depend on it; it is not stored."""
 
@@ -52,6 +51,7 @@ def start(
         NotFound: no such workflow or version.
         InputInvalid: with every problem of the input, or of the concurrency key that it leads to; nothing is stored.
         Conflict: the idempotency key was used with another input.
+        StateForbids: with code PAUSED; an operator holds the workflow.
     """
     _check_keys(correlation_id=correlation_id, idempotency_key=idempotency_key)
     wanted = _Start(
@@ -103,6 +103,7 @@ def _startable(name: str, version: str | None) -> tuple[int, datetime]:
         row = cursor.fetchone()
     if row is None:
         definitions.find(name=name, version=version)  # says what is missing
+        holds.forbid_start(name)
         raise NotFound(f"{name} has no version that may be started", code="VERSION_NOT_FOUND")
     return row[0], row[1]
 
@@ -271,7 +272,8 @@ def cancel(*, instance_id: UUID, actor: str, compensate: bool | None = None, rea
     Raises:
         NotFound, StateForbids.
     """
-    return _command(instance_id, Cancel(actor=actor, reason=reason, compensate=compensate), "instance.cancelled")
+    command = Cancel(actor=actor, reason=reason, compensate=compensate)
+    return interventions.take(instance_id, command, "instance.cancelled")
 
 
 def terminate(*, instance_id: UUID, actor: str, reason: str = "") -> Instance:
@@ -280,16 +282,4 @@ def terminate(*, instance_id: UUID, actor: str, reason: str = "") -> Instance:
     Raises:
         NotFound, StateForbids.
     """
-    return _command(instance_id, Terminate(actor=actor, reason=reason), "instance.terminated")
-
-
-@transaction.atomic
-def _command(instance_id: UUID, command: Cancel | Terminate, action: str) -> Instance:
-    try:
-        values.encode(command.reason, limit_bytes=REASON_BYTES, what="the reason")
-    except OrchestratorError as refused:
-        problem = Problem(code=refused.code, path="reason", message=refused.message)
-        raise InputInvalid(refused.message, code=refused.code, problems=[problem]) from refused
-    decisions.take(instance_id=instance_id, occurrence=command)
-    audit.record(actor=command.actor, action=action, target=str(instance_id), data={"reason": command.reason})
-    return Instance.objects.get(pk=instance_id)
+    return interventions.take(instance_id, Terminate(actor=actor, reason=reason), "instance.terminated")

@@ -12,11 +12,14 @@ from django.conf import settings
 from django.db import connection
 
 from workflows_app.engine import stored
+from workflows_app.engine.compensation import needs_undo
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.snapshot import NOT_LOADED, InstanceSnapshot, StepSnapshot
 from workflows_app.engine.states import Cause, InstanceState, Role, StepState
 from workflows_app.engine.transitions import Gathered, Slice, SliceMiss
 
+INSIDE_AT_ONCE = 1_000
+"""How many rows inside iterations are read at once to find one that is to be undone."""
 TIMES = frozenset({"started_at", "ended_at", "due_at", "machine_since"})
 
 
@@ -60,6 +63,7 @@ def load(
         complete=complete,
         items=repeats.items if repeats else {},
         gathered=repeats.gathered if repeats else {},
+        undo_inside=repeats.undo_inside if repeats else None,
         limit_bytes=settings.ORCHESTRATOR_MAX_OUTPUT_BYTES,
         call_depth=settings.ORCHESTRATOR_CALL_DEPTH,
     )
@@ -67,14 +71,17 @@ def load(
 
 
 class Repeats:
-    """What decisions ask for of ``foreach`` steps beside rows: some of their items, and what all of them came to."""
+    """What decisions ask for of steps that repeat beside rows: some items, what all came to, if any is to be undone."""
 
     def __init__(self) -> None:
         self.items: dict[tuple[str, int], tuple[Any, ...]] = {}
         self.gathered: dict[str, Gathered] = {}
+        self.undo_inside: bool | None = None
 
-    def take(self, instance_id: UUID, miss: SliceMiss) -> None:
+    def take(self, instance_id: UUID, graph: Graph, miss: SliceMiss) -> None:
         """Read what a decision lacked; the instance is locked, so that it stays as it is."""
+        if miss.undo_inside:
+            self.undo_inside = _undo_inside(instance_id, graph)
         if miss.items is not None:
             path, first, number = miss.items
             self.items[path, first] = tuple(_ask("wf_items", instance_id, path, first, number))
@@ -84,6 +91,28 @@ class Repeats:
                 outputs={index: output for index, output, _ in rows},
                 errors={index: problem for index, _, problem in rows if problem is not None},
             )
+
+
+def _undo_inside(instance_id: UUID, graph: Graph) -> bool:
+    """Look for a step inside an iteration that is to be undone, page by page: mostly the first page has one."""
+    last = ""
+    while True:
+        rows = _ask("wf_settled_inside", instance_id, last, INSIDE_AT_ONCE)
+        steps = (
+            StepSnapshot(
+                path=path,
+                state=StepState(state),
+                role=Role(role),
+                error={} if failed else None,
+                effect_unknown=effect_unknown,
+            )
+            for path, state, role, failed, effect_unknown in rows
+        )
+        if any(needs_undo(graph.undo_order.node(step.path), step) for step in steps):
+            return True
+        if len(rows) < INSIDE_AT_ONCE:
+            return False
+        last = rows[-1][0]
 
 
 def _ask(function: str, *arguments: Any) -> Any:
@@ -102,7 +131,7 @@ def instance_snapshot(row: dict[str, Any]) -> InstanceSnapshot:
         | {
             "state": InstanceState(row["state"]),
             "cause": Cause(row["cause"]) if row["cause"] else None,
-            "undo_order": tuple(row["undo_order"]),
+            "held": tuple(row["held"]),
             "machine_queue": tuple(row["machine_queue"]),
         }
     )

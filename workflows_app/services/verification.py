@@ -16,9 +16,9 @@ from workflows_app.engine.fold import State
 from workflows_app.engine.replay import differences, replay
 from workflows_app.engine.snapshot import AttemptSnapshot
 from workflows_app.engine.states import AttemptState, Role
-from workflows_app.models import Attempt, Instance, Step
+from workflows_app.models import Attempt, AuditEntry, Instance, Step
 from workflows_app.models import Event as EventRow
-from workflows_app.services import graphs, slices
+from workflows_app.services import graphs, purge_checkpoints, slices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +69,17 @@ def verify_audit() -> Fault | None:
             "FROM workflows_app_auditentry ORDER BY sequence"
         )
         return _walk("audit trail", cursor.fetchall(), None, None)
+
+
+def verify_checkpoints() -> list[Fault]:
+    """Check the signature of every checkpoint that a purge has left on the audit trail."""
+    entries = AuditEntry.objects.filter(action=purge_checkpoints.ACTION).order_by("sequence")
+    reason = "the signature of this checkpoint is not this installation's"
+    return [
+        Fault(target="audit trail", sequence=entry.sequence, reason=reason)
+        for entry in entries.iterator()
+        if not purge_checkpoints.holds(entry.data, actor=entry.actor)
+    ]
 
 
 def audit_head() -> tuple[int, str]:

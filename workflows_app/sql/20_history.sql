@@ -1,4 +1,5 @@
--- History: what a hash covers, how events are appended, and the guards that keep both tables append-only.
+-- History: what a hash covers, how events are appended, and the guards that keep both tables append-only; of events only
+-- a purge removes any (80_purge.sql).
 
 -- The text under a hash: a JSON array, as jsonb writes it, so that no field can run into the next.
 CREATE OR REPLACE FUNCTION wf_event_text(p_instance uuid, p_sequence bigint, p_type text, p_step text,
@@ -43,8 +44,6 @@ BEGIN
     RAISE EXCEPTION '% is append-only: % is refused', TG_TABLE_NAME, TG_OP USING ERRCODE = 'insufficient_privilege';
 END $$;
 
-CREATE OR REPLACE TRIGGER event_append_only BEFORE UPDATE OR DELETE ON workflows_app_event
-    FOR EACH ROW EXECUTE FUNCTION wf_refuse_change();
 CREATE OR REPLACE TRIGGER event_no_truncate BEFORE TRUNCATE ON workflows_app_event
     FOR EACH STATEMENT EXECUTE FUNCTION wf_refuse_change();
 CREATE OR REPLACE TRIGGER audit_append_only BEFORE UPDATE OR DELETE ON workflows_app_auditentry

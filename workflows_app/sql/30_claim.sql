@@ -12,6 +12,13 @@ DECLARE
     d record;
     s record;
 BEGIN
+    IF EXISTS (SELECT 1 FROM workflows_app_hold) THEN
+        -- What is held goes back: the sweeper publishes it again when it is let go.
+        UPDATE workflows_app_dispatch w SET published_at = NULL
+            WHERE w.instance_id = p_instance AND w.path = p_path AND w.generation = p_generation
+                AND wf_is_held(p_instance, w.queue);
+        IF FOUND THEN RETURN; END IF;
+    END IF;
     DELETE FROM workflows_app_dispatch w
         WHERE w.instance_id = p_instance AND w.path = p_path AND w.generation = p_generation
         RETURNING w.queue, w.timeout, w.published_at INTO d;

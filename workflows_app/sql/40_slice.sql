@@ -12,7 +12,8 @@ BEGIN
     SELECT jsonb_build_object('id', x.id, 'version_id', x.definition_version_id, 'workflow', x.workflow,
             'version', x.version, 'state', x.state, 'cause', x.cause, 'ending', x.ending, 'undo', x.undo,
             'variables', x.variables, 'output', x.output, 'error', x.error, 'open_steps', x.open_steps,
-            'undo_order', x.undo_order, 'undo_next', x.undo_next, 'undo_failed', x.undo_failed,
+            'undo_open', x.undo_open, 'undone', x.undone, 'undo_failed', x.undo_failed,
+            'held', coalesce(x.held, '[]'),
             'machine_state', x.machine_state, 'machine_since', x.machine_since,
             'machine_transition', x.machine_transition, 'machine_queue', coalesce(x.machine_queue, '[]'),
             'sequence', x.sequence, 'correlation_id', x.correlation_id, 'started_by', x.started_by,
@@ -24,7 +25,8 @@ BEGIN
     SELECT coalesce(jsonb_agg(jsonb_build_object('path', s.path, 'state', s.state, 'role', s.role,
             'generation', s.generation, 'attempt', s.attempt, 'attempts', s.attempts, 'failures', s.failures,
             'losses', s.losses, 'needs_settled', s.needs_settled, 'needs_completed', s.needs_completed,
-            'open_children', s.open_children, 'opened', s.opened, 'planned', s.planned, 'stopping', s.stopping, 'effect_unknown', s.effect_unknown,
+            'open_children', s.open_children, 'opened', s.opened, 'planned', s.planned,
+            'undo_settled', s.undo_settled, 'undo_open', s.undo_open, 'undo_left', s.undo_left, 'stopping', s.stopping, 'effect_unknown', s.effect_unknown,
             'error', s.error, 'undo_error', s.undo_error, 'due_at', s.due_at, 'settled', s.settled,
             'started_at', s.started_at, 'ended_at', s.ended_at, 'idempotency_key', s.idempotency_key)
             || CASE WHEN s.path = ANY (p_values)
@@ -41,11 +43,12 @@ BEGIN
     RETURN jsonb_build_object('instance', i, 'steps', rows, 'now', wf_clock());
 END $$;
 
--- Whether a step is outside of iterations, or open, or in an iteration that is open. What settled in one that has
--- settled is looked at no more, but by an undo: a stop must not read what thousands of items have left behind.
+-- Whether a step is outside of iterations, or open, or being undone, or in an iteration that is open. What settled in
+-- one that has settled is looked at no more, but by an undo, in portions: a stop must not read what thousands of items
+-- have left behind.
 CREATE OR REPLACE FUNCTION wf_in_flight(s workflows_app_step) RETURNS boolean LANGUAGE sql STABLE AS $$
-    SELECT strpos(s.path, ']') = 0 OR s.state IN ('pending', 'scheduled', 'running', 'waiting', 'retrying')
-        OR NOT EXISTS (SELECT 1 FROM workflows_app_step i WHERE i.instance_id = s.instance_id
+    SELECT strpos(s.path, ']') = 0 OR s.state IN ('pending', 'scheduled', 'running', 'waiting', 'retrying', 'compensating')
+        OR s.undo_left > 0 OR NOT EXISTS (SELECT 1 FROM workflows_app_step i WHERE i.instance_id = s.instance_id
             AND i.path = substring(s.path FROM '^.*\]') AND i.settled IS NOT NULL)
 $$;
 
@@ -67,4 +70,13 @@ CREATE OR REPLACE FUNCTION wf_gathered(p_instance uuid, p_path text) RETURNS jso
                 AS error
         FROM workflows_app_step i WHERE i.instance_id = p_instance AND i.path = p_path || '[' || n.index || ']'
             AND i.settled IS NOT NULL OFFSET 0) s
+$$;
+
+-- The next p_number steps inside iterations after p_last, by path: [path, state, role, failed, effect unknown].
+CREATE OR REPLACE FUNCTION wf_settled_inside(p_instance uuid, p_last text, p_number int) RETURNS jsonb
+LANGUAGE sql STABLE AS $$
+    SELECT coalesce(jsonb_agg(jsonb_build_array(s.path, s.state, s.role, s.error IS NOT NULL, s.effect_unknown)
+        ORDER BY s.path), '[]')
+    FROM (SELECT w.* FROM workflows_app_step w WHERE w.instance_id = p_instance AND w.path > p_last
+            AND strpos(w.path, ']') > 0 AND w.settled IS NOT NULL ORDER BY w.path LIMIT p_number) s
 $$;

@@ -31,10 +31,10 @@ BEGIN
         'input', c->'input', 'correlation_id', p.correlation_id, 'workflow', c->'workflow', 'version', c->'version',
         'parent', wf_parent(p_parent, c->>'step', (c->>'depth')::int, (c->>'awaited')::boolean)));
     INSERT INTO workflows_app_instance (id, definition_version_id, workflow, version, state, undo, input, variables,
-        open_steps, undo_order, undo_next, undo_failed, sequence, head_hash, correlation_id, started_by, created_at,
+        open_steps, undo_failed, sequence, head_hash, correlation_id, started_by, created_at,
         parent_id, parent_path, depth, awaited)
     VALUES (child, version_id, c->>'workflow', c->>'version', 'pending', false, nullif(c->'input', 'null'), '{}',
-        0, '[]', 0, false, 1, head, p.correlation_id, p.started_by, p_at,
+        0, false, 1, head, p.correlation_id, p.started_by, p_at,
         p_parent, c->>'step', (c->>'depth')::int, (c->>'awaited')::boolean);
     PERFORM wf_notice(child, 'start', '{}', p_at);
 END $$;

@@ -1,4 +1,5 @@
--- The version that a start takes: the one named, or the highest that is neither deprecated nor a prerelease.
+-- The version that a start takes: the one named, or the highest that is neither deprecated nor a prerelease. None where
+-- an operator holds the workflow.
 CREATE OR REPLACE FUNCTION wf_startable(p_workflow text, p_version text)
 RETURNS TABLE (id bigint, version text, now timestamptz) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -6,6 +7,8 @@ BEGIN
     RETURN QUERY SELECT v.id, v.version::text, wf_clock()
     FROM workflows_app_definitionversion v JOIN workflows_app_definition d ON d.id = v.definition_id
     WHERE d.name = p_workflow
+        AND NOT EXISTS (SELECT 1 FROM workflows_app_hold h
+            WHERE h.kind = 'all' OR (h.kind = 'definition' AND h.name = p_workflow))
         AND CASE WHEN p_version IS NULL THEN NOT v.deprecated AND v.prerelease = '' ELSE v.version = p_version END
     ORDER BY v.major DESC, v.minor DESC, v.patch DESC LIMIT 1;
 END $$;
@@ -33,11 +36,11 @@ BEGIN
     -- then the row comes first, so that nothing is stored.
     IF p_key IS NULL THEN head := wf_append(p_id, head, p_decision->'events', at); END IF;
     INSERT INTO workflows_app_instance (id, definition_version_id, workflow, version, state, cause, ending, undo, input,
-        variables, output, error, open_steps, undo_order, undo_next, undo_failed, sequence, head_hash, correlation_id,
+        variables, output, error, open_steps, undo_failed, sequence, head_hash, correlation_id,
         idempotency_key, concurrency_key, started_by, created_at, started_at, ended_at, machine_state, machine_since)
     VALUES (p_id, p_version_id, p_workflow, p_version, coalesce(i->>'state', 'pending'), i->>'cause', i->>'ending',
         coalesce((i->>'undo')::boolean, false), p_input, coalesce(i->'variables', '{}'), nullif(i->'output', 'null'),
-        nullif(i->'error', 'null'), coalesce((i->>'open_steps')::int, 0), '[]', 0, false, (i->>'sequence')::bigint,
+        nullif(i->'error', 'null'), coalesce((i->>'open_steps')::int, 0), false, (i->>'sequence')::bigint,
         head, p_correlation, p_key, p_decision->>'concurrency_key', p_actor, at,
         CASE WHEN i ? 'state' THEN at END, (i->>'ended_at')::timestamptz, i->>'machine_state',
         (i->>'machine_since')::timestamptz)

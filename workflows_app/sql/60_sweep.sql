@@ -22,6 +22,7 @@ BEGIN
     ), chosen AS (
         SELECT c.id FROM room CROSS JOIN LATERAL (
             SELECT d.id FROM workflows_app_dispatch d WHERE d.queue = room.queue AND d.published_at IS NULL
+                AND (NOT EXISTS (SELECT 1 FROM workflows_app_hold) OR NOT wf_is_held(d.instance_id, d.queue))
             ORDER BY coalesce(d.rank, d.created_at), d.id LIMIT greatest(room.places, 0) FOR UPDATE SKIP LOCKED) c
     )
     UPDATE workflows_app_dispatch d SET published_at = wf_clock(), publications = d.publications + 1

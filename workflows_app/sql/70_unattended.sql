@@ -15,7 +15,9 @@ BEGIN
     WHERE s.instance_id = p_instance
         AND s.state IN ('scheduled', 'running', 'retrying', 'waiting', 'compensating')
         AND (i.ended_at IS NOT NULL OR NOT (
-            (s.state IN ('scheduled', 'compensating') AND EXISTS (SELECT 1 FROM workflows_app_dispatch d
+            -- While the instance is paused only attempts under way move anything; the resume takes up the rest.
+            (i.state = 'paused' AND s.attempt IS NULL)
+            OR (s.state IN ('scheduled', 'compensating') AND EXISTS (SELECT 1 FROM workflows_app_dispatch d
                 WHERE d.instance_id = s.instance_id AND d.path = s.path AND d.generation = s.generation))
             OR (s.state IN ('running', 'compensating') AND EXISTS (SELECT 1 FROM workflows_app_attempt a
                 WHERE a.instance_id = s.instance_id AND a.path = s.path AND a.number = s.attempt
@@ -35,7 +37,8 @@ BEGIN
                         AND (s.due_at IS NULL OR EXISTS (SELECT 1 FROM workflows_app_timer t
                             WHERE t.instance_id = s.instance_id AND t.path = s.path AND t.kind = 'state')))))
             -- A move waits for the undo that comes before it.
-            OR (s.state = 'waiting' AND s.path LIKE '%.move' AND i.undo_next < jsonb_array_length(i.undo_order))
+            OR (s.state = 'waiting' AND s.path LIKE '%.move' AND EXISTS (SELECT 1 FROM workflows_app_step u
+                WHERE u.instance_id = s.instance_id AND u.state = 'compensating'))
             -- What it called goes on, or has told it of its end, or is about to be told something.
             OR (s.state IN ('waiting', 'compensating') AND EXISTS (SELECT 1 FROM workflows_app_instance c
                 WHERE c.parent_id = s.instance_id AND c.parent_path = s.path AND c.awaited
@@ -44,5 +47,11 @@ BEGIN
     SELECT '', i.state::text, 'it waits for no slot and nothing is about to start it' FROM workflows_app_instance i
     WHERE i.id = p_instance AND i.state = 'pending'
         AND NOT EXISTS (SELECT 1 FROM workflows_app_notice n WHERE n.child = i.id)
-        AND NOT EXISTS (SELECT 1 FROM workflows_app_slot o WHERE o.instance_id = i.id);
+        AND NOT EXISTS (SELECT 1 FROM workflows_app_slot o WHERE o.instance_id = i.id)
+    UNION ALL
+    SELECT '', i.state::text, 'nothing of its undo is under way' FROM workflows_app_instance i
+    WHERE i.id = p_instance AND i.state = 'compensating'
+        AND NOT EXISTS (SELECT 1 FROM workflows_app_step s
+            WHERE s.instance_id = i.id AND s.state = 'compensating')
+        AND NOT EXISTS (SELECT 1 FROM workflows_app_timer t WHERE t.instance_id = i.id AND t.kind = 'repeat');
 END $$;

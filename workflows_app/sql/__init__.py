@@ -74,7 +74,7 @@ END $$
 def transition_guard(machine: str, table: Mapping[Any, frozenset[Any]]) -> str:
     """Return a trigger that refuses a state no path of the table leads to.
 
-    One decision may walk several edges, so the guard checks reachability; that an ended row never comes back to life
+    One decision may walk several edges, so the guard checks reachability; what may bring an ended row back to life
     follows from the table.
     """
     pairs = ", ".join(f"'{old}>{new}'" for old in sorted(table) for new in sorted(reachable(table, old)) if old != new)

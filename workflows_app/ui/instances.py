@@ -99,6 +99,7 @@ def one(request: HttpRequest, instance_id: UUID) -> HttpResponse:
             called=children[:CHILDREN_SHOWN],
             machine=machine,
             sections=waiting,
+            held_up=selectors.standstill_of(instance),
         ),
         "machine": machine,
         "sections": waiting,

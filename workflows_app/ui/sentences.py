@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from workflows_app import standstill
 from workflows_app.engine.states import InstanceState, Role, StepState
 from workflows_app.models import AuditEntry, Dispatch, Subscription
 from workflows_app.section_views import assigned_words
 from workflows_app.spans import moment, span
+from workflows_app.standstill import Standstill
 from workflows_app.ui import machines
 from workflows_app.waiting import Wait
 from workflows_app.waiting import sentence as waiting
@@ -40,6 +42,7 @@ class Facts:
     whole: bool
     machine: Mapping[str, Any] | None = None
     sections: Sequence[Mapping[str, Any]] = ()
+    standstill: Standstill | None = None
 
     def name(self, path: str) -> str:
         name = self.names.get(path, path)
@@ -64,6 +67,7 @@ def sentence(
     whole: bool = True,
     machine: Mapping[str, Any] | None = None,
     sections: Sequence[Mapping[str, Any]] = (),
+    held_up: Standstill | None = None,
 ) -> str:
     """Return what the page says under the title.
 
@@ -81,6 +85,7 @@ def sentence(
         whole: whether ``steps`` has those of every iteration.
         machine: how a state machine stands, as ``machine_views.view`` returns it.
         sections: where people choose what is next, as ``section_views.views`` returns them.
+        held_up: who paused it, as ``selectors.standstill_of`` returns it.
     """
     facts = Facts(
         instance=instance,
@@ -96,8 +101,11 @@ def sentence(
         whole=whole,
         machine=machine,
         sections=sections,
+        standstill=held_up,
     )
-    return _SENTENCES[InstanceState(instance.state)](facts)
+    said = _SENTENCES[InstanceState(instance.state)](facts)
+    # Its workflow, a queue or everything is paused, not the instance: it stands as it says, and nothing is begun.
+    return f"{standstill.sentence(held_up)} {said}" if held_up is not None and held_up.what else said
 
 
 def _pending(facts: Facts) -> str:
@@ -118,14 +126,15 @@ def _running(facts: Facts) -> str:
 
 
 def _paused(facts: Facts) -> str:
-    return "Paused by an operator: running attempts may finish, nothing new starts until it is resumed."
+    said = facts.standstill and standstill.sentence(facts.standstill)
+    return f"{said or 'Paused.'} Running attempts may finish; nothing new starts until it is resumed."
 
 
 def _compensating(facts: Facts) -> str:
-    undoing = _list([facts.name(row.path) for row in facts.in_state(StepState.COMPENSATING)])
-    done = facts.instance.undo_next - len(facts.in_state(StepState.COMPENSATION_FAILED))
+    undoing = _list([facts.name(row.path) for row in facts.in_state(StepState.COMPENSATING)], facts.whole)
+    done = facts.instance.undone - len(facts.in_state(StepState.COMPENSATION_FAILED))
     return (
-        f"{_reason(facts)} Completed steps are being undone in reverse: now {undoing or 'the next one'}, "
+        f"{_reason(facts)} Completed steps are being undone in reverse: now {undoing or 'the next ones'}, "
         f"{_number(done, 'step')} undone so far. {_waits(facts)}".strip()
     )
 
@@ -156,7 +165,7 @@ def _terminated(facts: Facts) -> str:
 
 
 def _compensated(facts: Facts) -> str:
-    done = facts.instance.undo_next
+    done = facts.instance.undone
     return f"{_reason(facts)} What had been done was undone: {_number(done, 'step')}, each successfully."
 
 

@@ -3,17 +3,18 @@
 ``{"events": {"broker_url_env": "EVENTS_BROKER_URL"}, "local": {"broker_url": "redis://127.0.0.1:6379/3"}}``
 
 The schemes are ``amqp``, ``amqps``, ``redis`` and ``rediss``. An address with a password belongs into the environment
-of the worker. What a broker or its client says is never quoted without ``Broker.tell``: some of them repeat the log-in.
+of the worker, or into a stored secret (``{"broker_url_env": {"secret": "events-broker"}}``). What a broker or its
+client says is never quoted without ``Broker.tell``: some of them repeat the log-in.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from tasks import secrecy
 from tasks.activities import connections
 from workflows_app.engine.errors import ActivityError
 
@@ -106,10 +107,10 @@ def _parse(name: str, found: Mapping[str, Any]) -> Broker:
         raise ValueError(f"a broker connection has broker_url_env or broker_url, not {', '.join(sorted(unknown))}")
     if len(found) != 1:
         raise ValueError("give either broker_url_env or broker_url")
-    variable = found.get("broker_url_env")
-    url = str(found["broker_url"]) if variable is None else os.environ.get(variable, "")
+    source = found.get("broker_url_env")
+    url = str(found["broker_url"]) if source is None else connections.secret(source)
     if not url:
-        raise ValueError(f"the worker's environment lacks {variable}" if variable else "broker_url is empty")
+        raise ValueError("broker_url is empty")
     try:
         parts = urlsplit(url)
         is_address = bool(parts.hostname) and parts.port != 0 and parts.scheme in KINDS
@@ -119,6 +120,7 @@ def _parse(name: str, found: Mapping[str, Any]) -> Broker:
         raise ValueError("the broker's address must be amqp, amqps, redis or rediss://host:port")
     if parts.query or parts.fragment:
         raise ValueError("the broker's address must not hold a query")  # it could hold a log-in, or switch checks off
-    if variable is None and parts.password:
+    if source is None and parts.password:
         raise ValueError("broker_url must not hold a password; use broker_url_env")
+    secrecy.hide(parts.password or "", unquote(parts.password or ""))
     return Broker(name=name, kind=KINDS[parts.scheme], url=url)

@@ -2,8 +2,9 @@
 
 ``{"sales": {"dsn_env": "SALES_DSN", "read_only": true}, "notes": {"dsn": "sqlite:///notes.db"}}``
 
-``dsn_env`` names the environment variable of the worker that holds the DSN. A DSN with a password stands nowhere
-else: not in settings, the database, messages or the texts of errors.
+``dsn_env`` names the environment variable of the worker that holds the DSN, or a stored secret
+(``{"secret": "sales-dsn"}``). A DSN with a password stands nowhere else: not in settings, messages or the texts of
+errors.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool
 
+from tasks import secrecy
 from tasks.activities import connections
 from tasks.activities.sql import sqlite_files
 from workflows_app.engine.errors import ActivityError
@@ -88,7 +90,7 @@ def _parse(name: str, found: Mapping[str, Any]) -> Database:
     read_only = found.get("read_only", False)
     if not isinstance(read_only, bool):
         raise ValueError("read_only must be true or false")
-    dsn = connections.secret(str(found["dsn_env"])) if "dsn_env" in found else str(found["dsn"])
+    dsn = connections.secret(found["dsn_env"]) if "dsn_env" in found else str(found["dsn"])
     try:
         url = make_url(dsn)
     except (ArgumentError, ValueError):
@@ -97,6 +99,7 @@ def _parse(name: str, found: Mapping[str, Any]) -> Database:
         raise ValueError("the DSN must begin with postgresql:// or sqlite:///")
     secrets = [str(value) for key in _SECRET_OPTIONS if (value := url.query.get(key))]
     secrets += [str(url.password)] if url.password else []
+    secrecy.hide(*secrets)
     if "dsn" in found and secrets:
         raise ValueError("a DSN with a password belongs into an environment variable of the worker, named by dsn_env")
     if url.drivername == "sqlite":

@@ -14,7 +14,9 @@ from tests.integration.activities.conftest import Site
 from tests.integration.driver import Driver
 from workflows_app import selectors
 from workflows_app.activities import ActivityContext, registry
+from workflows_app.activities.afterwards import Afterwards
 from workflows_app.engine.errors import ActivityError, AttemptCancelled
+from workflows_app.engine.masking import Masks
 from workflows_app.management import listing
 from workflows_app.models import Effect, Instance
 from workflows_app.services import instances, sweep
@@ -139,7 +141,7 @@ def test_an_attempt_that_is_over_does_nothing_outside_any_more(driver: Driver, b
     claim = claimed(driver)
     driver.advance(LEASE_IS_OVER)
     sweep.end_overdue_attempts()
-    context = execution._context(claim, Hold(claim), None)  # type: ignore[arg-type]
+    context = execution._context(claim, Hold(claim), Afterwards(), Masks())
 
     with pytest.raises(AttemptCancelled, match="nothing was sent"):
         registry.get("http.request").perform(claim.parameters, context)
@@ -187,7 +189,7 @@ def test_a_ledger_that_cannot_be_reached_fails_no_step(
     ledger = AttemptEffects(claim)
 
     with ledger.planned("test", "a place"):
-        monkeypatch.setattr("workflows_app.services.effects._text", lambda facts: "{")
+        monkeypatch.setattr(ledger, "_text", lambda facts: "{")
 
     assert Effect.objects.get().state == "planned"
 

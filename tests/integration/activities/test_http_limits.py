@@ -47,7 +47,7 @@ def test_a_slow_peer_is_left_at_the_time_out(bank, failure, stop, start, piece):
 
     error = failure(connection="bank", method="POST", path="/", timeout=0.3)
 
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
     assert (error.code, error.recoverable) == ("HTTP_NO_ANSWER", True)
     assert error.details == {"status": 0, "effect": "unknown"}
     assert "within 0.3 s" in error.message
@@ -59,7 +59,7 @@ def test_the_attempts_time_out_bounds_the_call_too(bank, failure, attempt, stop)
 
     error = failure(attempt(deadline_seconds=0.1), connection="bank", path="/", timeout="1h")
 
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
     assert error.code == "HTTP_NO_ANSWER"
 
 
@@ -80,7 +80,7 @@ def test_an_endless_answer_is_cut_at_the_cap(bank, failure):
 
     assert error.code == "ANSWER_TOO_LARGE"
     assert error.details == {"status": 200, "effect": "unknown"}
-    assert bank.finished.wait(5)
+    assert bank.finished.wait(60)
 
 
 def test_endless_headers_are_cut(bank, failure):
@@ -89,7 +89,7 @@ def test_endless_headers_are_cut(bank, failure):
     )
 
     assert failure(connection="bank", path="/", timeout=20).code == "HTTP_NO_ANSWER"
-    assert bank.finished.wait(5)
+    assert bank.finished.wait(60)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
@@ -113,7 +113,7 @@ def test_a_bomb_is_not_unpacked_beyond_the_cap(bank, failure, encoding, monkeypa
 
 @pytest.mark.parametrize(
     ("encoding", "body"),
-    [("br", b"x"), ("gzip, gzip", b"x"), ("gzip", b"not gzip"), ("gzip", gzip.compress(b"hello" * 100)[:-9])],
+    [("br", b"x"), ("gzip, gzip", b"x"), ("gzip", b"not gzip"), ("gzip", gzip.compress(b"hello" * 100, mtime=0)[:-9])],
 )
 def test_an_answer_packed_in_another_way_is_unusable(bank, failure, encoding, body):
     bank.answers("/", body=body, Content_Encoding=encoding)

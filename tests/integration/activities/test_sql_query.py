@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import threading
-import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.integration.activities.databases import Postgres
+from tests.services.processes import PATIENCE, eventually
 from workflows_app.activities import ActivityError, AttemptCancelled
 
 Perform = Callable[..., Any]
@@ -195,20 +195,20 @@ def test_a_running_statement_is_cancelled_when_the_attempt_is_told_to_stop(
 
     def running() -> list[tuple[Any, ...]]:
         return postgres.run(
-            "SELECT 1 FROM pg_stat_activity WHERE query LIKE %s AND pid <> pg_backend_pid()", "%sleep(30%"
+            "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
         )
 
     def tell() -> None:
-        end = time.monotonic() + 10
-        while not running() and time.monotonic() < end:
-            told.wait(0.02)
-        told.set()
+        try:
+            eventually(running, PATIENCE, "the statement runs")
+        finally:
+            told.set()
 
     teller = threading.Thread(target=tell)
     teller.start()
     try:
         with pytest.raises(AttemptCancelled):
-            perform("sql.query", {"connection": "sales", "sql": "SELECT pg_sleep(30)"}, stop_requested=told.is_set)
+            perform("sql.query", {"connection": "sales", "sql": "SELECT pg_sleep(600)"}, stop_requested=told.is_set)
     finally:
         teller.join()
 

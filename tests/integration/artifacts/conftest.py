@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from tasks import execution
 from tasks.activities import http_transport
-from tasks.leases import Hold
 from tests.integration.activities.conftest import Site, site  # noqa: F401
 from tests.integration.driver import Driver
 from tests.integration.engine.outcomes import flow
-from workflows_app.activities import registry
+from tests.integration.working import Worker, make_worker
 from workflows_app.models import Artifact
-from workflows_app.services.steps import Claim
 
 ONE = flow("  - {id: one, activity: core.echo}", head="input: {}", name="one")
-
-
-class Worker(Driver):
-    """A driver whose steps go the whole way of a worker's: claim, perform, record."""
-
-    def work(self, claim: Claim) -> None:
-        execution.run(claim)
 
 
 def rows(instance_id: UUID) -> list[tuple[str, int, str, str]]:
@@ -69,14 +58,6 @@ def other(driver: Driver, root: Path) -> UUID:
 
 @pytest.fixture
 def worker(driver: Driver, root: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
-    @contextmanager
-    def hold(claim: Claim, slow: Any = None) -> Iterator[Hold]:
-        yield Hold(claim, slow)
-
-    # The test's own transaction stays open around everything; a lease is not what is tested here.
-    monkeypatch.setattr(execution.keeper, "hold", hold)
-    monkeypatch.setattr(execution, "drop_open_transactions", lambda: None)
     settings.ORCHESTRATOR_EGRESS_ALLOW = ["127.0.0.1"]
-    registry.discover()
-    yield Worker()
+    yield make_worker(monkeypatch)
     http_transport.close_all()

@@ -13,7 +13,7 @@ import pytest
 from celery import Celery
 
 from tests.services import redis
-from tests.services.processes import REPOSITORY, Process, eventually
+from tests.services.processes import PATIENCE, REPOSITORY, Process, eventually
 
 pytestmark = pytest.mark.redis
 
@@ -66,7 +66,9 @@ class Relay:
         steps = [{"id": path, "activity": "core.echo", "needs": list(its)} for path, its in needs.items()]
         document = json.dumps({"workflow": "relay", "version": "1.0.0", "steps": steps})
         self.app.send_task("relay.start", (instance, document, times), queue="default")
-        eventually(lambda: len(self.ran(instance)) >= len(needs), 30, lambda: f"all steps ran: {self.ran(instance)}")
+        eventually(
+            lambda: len(self.ran(instance)) >= len(needs), PATIENCE, lambda: f"all steps ran: {self.ran(instance)}"
+        )
         self.wait_until_idle()
         return {
             "ran": self.ran(instance),
@@ -80,7 +82,7 @@ class Relay:
     def wait_until_idle(self) -> None:
         """Wait until no message is waiting or in the hands of a worker."""
         eventually(
-            lambda: not self.client.llen("default") and not self.client.hlen("unacked"), 30, "the queue is empty"
+            lambda: not self.client.llen("default") and not self.client.hlen("unacked"), PATIENCE, "the queue is empty"
         )
 
 

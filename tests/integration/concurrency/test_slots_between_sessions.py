@@ -13,7 +13,7 @@ import pytest
 from django.db import connection, connections, transaction
 
 from tests.integration.hot_path.test_starts import somebody_waits
-from tests.services.processes import eventually
+from tests.services.processes import PATIENCE, eventually
 from workflows_app.engine.errors import StateForbids
 from workflows_app.models import Dispatch, Event, Instance, Slot, SlotKey
 from workflows_app.services import definitions, instances, steps, sweep, verification
@@ -204,8 +204,8 @@ def test_a_start_waits_for_an_ending_that_is_not_committed_and_then_takes_its_sl
     with transaction.atomic():
         instances.terminate(instance_id=first.pk, actor="ada")
         thread.start()
-        eventually(somebody_waits, 20, lambda: "the start waits for the key")
-    thread.join(20)
+        eventually(somebody_waits, PATIENCE, lambda: "the start waits for the key")
+    thread.join(120)
 
     assert [instance.state for instance in found] == ["running"]
 

@@ -13,7 +13,8 @@ from celery import _state, current_app
 from tests.integration.docs.pages import DOCS, GUIDES, blocks
 from tests.integration.driver import Driver, Perform
 from workflows_app.activities import ActivityContext, registry
-from workflows_app.services import decision_tables, service_registry
+from workflows_app.engine.credentials import SecretType
+from workflows_app.services import decision_tables, secrets, service_registry
 from workflows_app.services.steps import Claim
 
 
@@ -54,6 +55,13 @@ def shown_services(db: None) -> None:
     for block in blocks(*GUIDES):
         if block.info == "yaml service":
             service_registry.register(text=block.text, actor="ada")
+
+
+@pytest.fixture
+def shown_secrets(db: None) -> None:
+    """The guides' secrets, set."""
+    secrets.put(name="bank-token", type=SecretType.TOKEN, text="tok-of-the-guide", actor="ada")
+    secrets.put(name="bank-client", type=SecretType.JSON, text='{"id": "client-of-the-guide"}', actor="ada")
 
 
 class Registered(dict[str, Perform]):

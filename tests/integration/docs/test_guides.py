@@ -59,7 +59,7 @@ def test_the_guides_show_definitions_of_every_sort() -> None:
 
 
 @pytest.mark.parametrize("block", WHOLE + STEPS, ids=str)
-@pytest.mark.usefixtures("shown_tables", "shown_services")
+@pytest.mark.usefixtures("shown_tables", "shown_secrets", "shown_services")
 def test_a_shown_definition_is_sound(shown_activities: types.ModuleType, block: Block) -> None:
     assert told(definitions.validate(text=as_document(block))) == []
 

@@ -17,7 +17,7 @@ from workflows_app.engine.errors import ActivityError, AttemptCancelled
 from workflows_app.engine.events import EventType
 from workflows_app.engine.transitions import Act
 from workflows_app.models import Event, Instance
-from workflows_app.services import decisions, instances, machines, sections, steps, sweep
+from workflows_app.services import decisions, instances, interventions, machines, sections, steps, sweep
 from workflows_app.services.steps import Claim
 
 LEASE_IS_OVER = 20
@@ -64,8 +64,9 @@ workflow: repeats
 version: 1.0.0
 variables: {v: 0}
 steps:
-  - {id: each, foreach: {items: [1], steps: [{id: one, activity: core.echo}]}}
+  - {id: each, foreach: {items: [1], steps: [{id: one, activity: core.echo, compensate: {activity: core.echo}}]}}
   - {id: again, loop: {times: 1, steps: [{id: two, set: {v: 1}}]}}
+  - {id: no, fail: {code: NO}}
 """
 CHOOSING = """
 workflow: choosing
@@ -151,10 +152,35 @@ def events(driver: Driver) -> dict[str, set[str]]:
     for act in (Act.ADD, Act.SKIP, Act.PICK):
         sections.choose(instance_id=choosing.pk, section="a", member="b", act=act, person="ada")
     driver.run(choosing)
+    run_paused(driver)
     found: dict[str, set[str]] = defaultdict(set)
     for event in Event.objects.all():
         found[event.type] |= set(event.data)
     return found
+
+
+def run_paused(driver: Driver) -> None:
+    """A pause in which an attempt fails, a deadline passes and a timer comes due."""
+    body = "{activity: core.echo, needs: [], id: "
+    steps = f"[{body} bad}}, {body} slow, timeout: 9s}}, {{id: nap, needs: [], wait: {{for: 1s}}}}]"
+    driver.perform = {"bad": fails}
+    instance = driver.start(f"workflow: paused\nversion: 1.0.0\nvariables: {{v: 0}}\nsteps: {steps}")
+    claims = [driver.claim_next(instance.pk) for _ in range(2)]
+    interventions.pause(instance_id=instance.pk, actor="ada", reason="lunch")
+    driver.work(claims[0])
+    driver.advance(10)
+    sweep.end_overdue_attempts()
+    sweep.fire_timers()
+    interventions.set_variables(instance_id=instance.pk, actor="ada", variables={"v": 2}, reason="wrong")
+    interventions.resume(instance_id=instance.pk, actor="ada", reason="coffee", variables={"v": 1})
+    driver.run(instance)
+    interventions.retry(instance_id=instance.pk, actor="ada", reason="mended")
+    driver.run(instance)
+    again = "workflow: hurried\nversion: 1.0.0\nsteps: [{id: bad, activity: core.echo, retry: {max_attempts: 3}}]"
+    instance = driver.start(again)
+    driver.work(driver.claim_next(instance.pk))
+    interventions.run_now(instance_id=instance.pk, step="bad", actor="ada", reason="now")
+    interventions.skip(instance_id=instance.pk, step="bad", actor="ada", reason="enough")
 
 
 def run_machine(driver: Driver) -> None:

@@ -361,6 +361,27 @@ def test_a_completed_call_is_undone_by_what_it_called_in_its_turn(driver: Driver
     assert called.ended_at is not None
 
 
+def test_calls_that_do_not_depend_on_each_other_are_undone_side_by_side(driver: Driver) -> None:
+    publish(PACK)
+    call = "call: {workflow: pack, input: {sku: a}}, needs: []"
+    steps = f"""
+  - {{id: one, {call}}}
+  - {{id: other, {call}}}
+  - {{id: last, activity: core.echo, needs: [one, other]}}
+"""
+    driver.perform = {"last": fail()}
+    saga = driver.start(flow(steps, name="saga"))
+    while (child(saga, "one").state, child(saga, "other").state) != ("compensating", "compensating"):
+        claim = driver.claim_next()
+        assert claim is None or claim.role == "action", "neither waits for the end of the other's undo"
+        if claim is None:
+            assert driver.hand_over()
+        else:
+            driver.work(claim)
+
+    assert driver.run(saga)["state"] == "compensated"
+
+
 def test_an_undo_that_fails_below_fails_above(driver: Driver) -> None:
     publish(PACK)
     driver.perform = {"last": fail(), "undo_take": fail("GLUED")}

@@ -345,6 +345,32 @@ def test_a_transition_that_compensates_undoes_what_was_done_the_latest_first(dri
     assert Step.objects.get(instance=instance, path="checked[0].echo").state == "compensated"
 
 
+def test_what_was_done_long_ago_is_found_and_undone_in_its_turn(driver: Driver) -> None:
+    machine = """
+workflow: rounds
+version: 1.0.0
+kind: state_machine
+initial: idle
+states: {idle: {}, off: {terminal: true}}
+transitions:
+  - {from: idle, to: idle, event: book, do: [{activity: core.echo, compensate: {activity: core.echo}}]}
+  - {from: idle, to: idle, event: look}
+  - {from: idle, to: idle, event: peek, do: [{activity: core.echo}]}
+  - {from: idle, to: off, event: stop, compensate: true}
+"""
+    instance = driver.start(machine)
+    for event in ("book", "book", *("look", "peek") * 15, "book", *("look",) * 9):
+        send(instance, event)
+        driver.drain()
+
+    send(instance, "stop")
+    driver.drain()
+
+    undone = [path for path, role in driver.calls if role == "compensation"]
+    assert undone == ["book[32].echo", "book[1].echo", "book[0].echo"]
+    assert state(instance) == "off"
+
+
 def test_an_undo_that_fails_keeps_the_state_and_sent_again_the_event_tries_it_again(driver: Driver) -> None:
     instance = paid(driver)
     keys: list[str] = []

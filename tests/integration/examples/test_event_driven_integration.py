@@ -205,7 +205,7 @@ def test_the_service_runs_by_itself_and_ends_cleanly() -> None:
         try:
             assert process.stdout is not None
             (url,) = re.findall(r"http://\S+", process.stdout.readline())
-            with httpx.Client(trust_env=False, timeout=10) as client:
+            with httpx.Client(trust_env=False, timeout=60) as client:
                 answers = [client.get(f"{url}/customers", params={"id": 4713}) for _ in range(2)]
                 assert [answer.status_code for answer in answers] == [503, 200]
                 assert answers[1].json()["name"] == "Carlo Riva"
@@ -213,7 +213,7 @@ def test_the_service_runs_by_itself_and_ends_cleanly() -> None:
                 assert client.get(f"{url}/customers").status_code == 404
         finally:
             process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
 
 
 def test_both_definitions_are_imported_as_the_readme_says(db: None) -> None:

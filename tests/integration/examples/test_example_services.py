@@ -25,11 +25,11 @@ def profiles() -> Iterator[httpx.Client]:
     with program("examples.data_processing.profiles", "--port", "0") as process:
         url = process.stdout.readline().split()[-1]
         try:
-            with httpx.Client(base_url=url, trust_env=False) as client:
+            with httpx.Client(base_url=url, trust_env=False, timeout=60) as client:
                 yield client
         finally:
             process.send_signal(signal.SIGTERM)
-            _, errors = process.communicate(timeout=30)
+            _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (0, "")
 
 
@@ -65,7 +65,7 @@ def test_a_port_that_is_taken_is_said_without_a_traceback() -> None:
         socket.create_server(("127.0.0.1", 0)) as taken,
         program("examples.customer_360.sources", "--port", str(taken.getsockname()[1])) as process,
     ):
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=60)
 
     assert process.returncode == 1
     assert "cannot listen on 127.0.0.1" in errors

@@ -247,7 +247,7 @@ def test_shipped_units_are_not_released(shop):
     ],
 )
 def test_a_malformed_request_is_refused_with_the_reason(shop, path, headers, content, status, code):
-    answer = httpx.post(shop.url + path, headers=headers, content=content, trust_env=False)
+    answer = httpx.post(shop.url + path, headers=headers, content=content, trust_env=False, timeout=60)
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
     assert shop.client.get(f"{shop.url}/health").json() == {"status": "ok"}
@@ -312,12 +312,13 @@ def test_the_shop_is_a_process_that_ends_cleanly_and_keeps_its_books_until_reset
     for options in ([], [], ["--reset"]):
         with _run(database_url, *options) as process:
             url = process.stdout.readline().split()[-1]
-            with httpx.Client(base_url=url, trust_env=False) as client:  # an idle kept-alive caller does not hold it
+            # An idle caller that is kept alive does not hold it.
+            with httpx.Client(base_url=url, trust_env=False, timeout=60) as client:
                 payments.append(client.get("/books").json()["figures"]["payments"])
                 body = {"order_id": "A-1", "amount_cents": 5, "card": "card-1", "trouble": None}
                 client.post("/payments", json=body, headers={"Idempotency-Key": "A-1:pay"})
                 process.send_signal(signal.SIGTERM)
-                _, errors = process.communicate(timeout=30)
+                _, errors = process.communicate(timeout=60)
         assert (process.returncode, errors) == (0, "")
 
     assert payments == [0, 1, 0]
@@ -325,7 +326,7 @@ def test_the_shop_is_a_process_that_ends_cleanly_and_keeps_its_books_until_reset
 
 def test_a_shop_without_a_database_says_so():
     with _run("postgresql://nobody@127.0.0.1:1/none") as process:
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=60)
 
     assert process.returncode == 1
     assert "cannot prepare the database" in errors

@@ -71,6 +71,7 @@ def chains(draw: st.DrawFn, longest: int = 5) -> dict[str, Any]:
     steps: list[dict[str, Any]] = []
     for number in range(draw(st.integers(1, longest))):
         choices: list[Any] = ["${ input }", "${ instance.id }", "at ${ instance.started_at }", 1e16, -0.0, "${ 1e16 }"]
+        choices += ["${ secret('api').key }", "Bearer ${ secret('api') } for ${ instance.id }"]
         for before in steps:
             choices += [f"${{ steps.{before['id']}.{part} }}" for part in ("output", "output", "state", "attempts")]
             choices += [f"got: ${{ steps.{before['id']}.output }}"]

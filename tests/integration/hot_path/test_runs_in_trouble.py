@@ -100,6 +100,23 @@ def test_steps_are_undone_in_one_message_one_after_the_other(bench: Workbench) -
     assert instance.state == "compensated"
 
 
+def test_of_undos_side_by_side_the_worker_goes_on_with_one_and_sends_the_others(bench: Workbench) -> None:
+    undo = "needs: [], compensate: {activity: core.echo}"
+    names = [f"s{n}" for n in range(20)]
+    steps = "\n".join(f"  - {{id: {name}, activity: core.echo, {undo}}}" for name in names)
+    instance = bench.start(f"{steps}\n  - {{id: last, activity: core.echo, needs: [{', '.join(names)}]}}")
+    bench.perform["last"] = fails()
+
+    bench.message(instance)
+
+    assert [path for path in bench.performed if path.startswith("undo_")] == ["undo_s19"]
+    assert sorted(bench.sent[-1]) == waiting(instance) == sorted(set(names) - {"s19"})
+    bench.message(instance)
+    assert sorted(bench.performed[-20:]) == sorted(f"undo_{name}" for name in names)
+    instance.refresh_from_db()
+    assert instance.state == "compensated"
+
+
 def test_an_undo_that_fails_leaves_the_others_to_be_undone(bench: Workbench) -> None:
     steps = "\n".join(f"  - {{id: {name}, activity: core.echo, compensate: {{activity: core.echo}}}}" for name in "abc")
     instance = bench.start(steps + "\n  - {id: d, activity: core.echo}")

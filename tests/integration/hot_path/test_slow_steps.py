@@ -22,7 +22,7 @@ def test_what_came_along_leaves_while_the_slow_step_still_runs(
     seen: list[bool] = []
 
     def takes_its_time(parameters: Any, context: Any) -> None:
-        seen.append(handed_back.wait(20))
+        seen.append(handed_back.wait(120))
 
     bench.on_send = handed_back.set
     bench.perform["s0"] = takes_its_time

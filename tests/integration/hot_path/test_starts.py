@@ -16,7 +16,7 @@ from tests.integration.driver import Driver
 from tests.integration.hot_path.documents import inputs, mixed_documents, text_of
 from tests.integration.hot_path.situations import ROW, claim, start
 from tests.integration.hot_path.stored import everything, identical
-from tests.services.processes import eventually
+from tests.services.processes import PATIENCE, eventually
 from tests.strategies.definitions import documents as any_documents
 from workflows_app.engine.errors import Conflict, InputInvalid, NotFound
 from workflows_app.models import DefinitionVersion, Dispatch, Event, Instance, Step, Timer
@@ -297,9 +297,9 @@ def test_a_second_start_with_a_key_waits_for_the_first(committed_db: None, monke
     with transaction.atomic():
         first = started(input={"n": 1}, idempotency_key="k")
         thread.start()
-        eventually(somebody_waits, 20, lambda: "the second start waits")
+        eventually(somebody_waits, PATIENCE, lambda: "the second start waits")
         assert found == []
-    thread.join(20)
+    thread.join(120)
 
     assert [instance.pk for instance in found] == [first.pk]
     assert Instance.objects.count() == 1

@@ -109,7 +109,8 @@ def plain_kind(pair: Pair) -> str | None:
     """
     graph, path = pair.claim.graph, pair.claim.path
     stopped = [json.loads(row) for row in pair.before["step"] + pair.before["instance"]]
-    if not pair.engine.recorded or any(row.get("stopping") or row.get("ending") for row in stopped):
+    held = any(row.get("stopping") or row.get("ending") or row["state"] == "paused" for row in stopped)
+    if not pair.engine.recorded or held:
         return None
     events = [json.loads(event) for event in pair.engine.rows["event"][len(pair.before["event"]) :]]
     mates = [json.loads(row)["path"] for row in pair.before["dispatch"]]

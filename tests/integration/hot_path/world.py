@@ -12,7 +12,7 @@ from tests.integration.hot_path import deciders
 from tests.integration.hot_path.deciders import Pair
 from tests.integration.hot_path.documents import outputs, text_of
 from workflows_app.models import Dispatch, Instance, Timer
-from workflows_app.services import claims, instances, steps, sweep, verification
+from workflows_app.services import claims, instances, interventions, steps, sweep, verification
 from workflows_app.services.claims import Claim, Onward
 
 ERROR = {"code": "BOOM", "message": "no", "details": {}, "recoverable": True}
@@ -48,13 +48,15 @@ class World:
         """Let things happen until nothing is left to do; then the history must be whole.
 
         Args:
-            trouble: whether steps fail, leases expire and the operator cancels.
+            trouble: whether steps fail, leases expire and the operator pauses and cancels.
             most: how much may happen at most.
         """
         for _ in range(most):
             likely = ["report"] * 4 * bool(self.workers) + ["message"] * 2 * Dispatch.objects.exists()
             if likely and trouble and self._now_and_then():
-                likely = ["cancel", "expire", *["fail"] * 2 * bool(self.workers)]
+                likely = ["cancel", "expire", "pause", *["fail"] * 2 * bool(self.workers)]
+            if self._is_paused():
+                likely = ["resume", *["report"] * 2 * bool(self.workers)]
             if likely:
                 getattr(self, f"_{self.draw(st.sampled_from(likely))}")()
             elif Timer.objects.exclude(path="").exists():
@@ -110,6 +112,16 @@ class World:
         instance = Instance.objects.get(pk=self.instance.pk)
         if instance.state == "running" and instance.ending is None:
             instances.cancel(instance_id=instance.pk, actor="ada", compensate=self.draw(st.booleans()))
+
+    def _is_paused(self) -> bool:
+        return Instance.objects.filter(pk=self.instance.pk, state="paused").exists()
+
+    def _pause(self) -> None:
+        if Instance.objects.filter(pk=self.instance.pk, state="running", ending=None).exists():
+            interventions.pause(instance_id=self.instance.pk, actor="ada")
+
+    def _resume(self) -> None:
+        interventions.resume(instance_id=self.instance.pk, actor="ada")
 
     def _expire(self) -> None:
         """Every lease expires; the workers do not know and will report all the same."""

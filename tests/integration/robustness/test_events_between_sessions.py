@@ -28,7 +28,7 @@ from workflows_app.services import definitions, instances, signals, sweep, verif
 ROOT = Path(__file__).resolve().parents[3]
 WAITS = "{id: hear, receive: {event: said, correlate: k}}"
 SAYS = "{id: say, emit: {event: said, correlate: k, data: 1}}"
-DEADLINE = 20.0
+DEADLINE = 120.0
 
 pytestmark = pytest.mark.usefixtures("committed_db")
 
@@ -256,7 +256,7 @@ def test_a_process_that_dies_between_the_commit_and_the_handing_over_loses_nothi
         cwd=ROOT,
         env=environment,
         capture_output=True,
-        timeout=60,
+        timeout=120,
     )
 
     assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()

@@ -18,7 +18,7 @@ from workflows_app import dispatch
 from workflows_app.engine.errors import StateForbids
 from workflows_app.engine.states import INSTANCE_ENDED
 from workflows_app.models import Attempt, Dispatch, Event, Instance, Timer
-from workflows_app.services import definitions, instances, steps, sweep, verification
+from workflows_app.services import definitions, instances, interventions, steps, sweep, verification
 
 BRANCHES = ", ".join(
     f"b{n}: [{{id: s{n}, activity: core.echo, compensate: {{activity: core.echo}}}}]" for n in range(12)
@@ -178,3 +178,33 @@ def test_fifty_sessions_with_the_same_message_make_one_attempt(monkeypatch: pyte
 
     assert len([claim for claim in claims if claim]) == 1
     assert Attempt.objects.count() == 1
+
+
+@pytest.mark.usefixtures("patient_sessions", "a_broker_that_takes_every_other_message")
+def test_pausing_and_resuming_while_workers_run_loses_no_step_and_repeats_none() -> None:
+    version = definitions.publish(text=WIDE, actor="ada")
+    started = [instances.start(name="wide", version=version.version, actor="ada") for _ in range(4)]
+    pauses: list[UUID] = []
+
+    def operator() -> None:
+        chance = random.Random(5)
+        while unended():
+            instance = chance.choice(started)
+            act = chance.choice([interventions.pause, interventions.resume])
+            try:
+                act(instance_id=instance.pk, actor="ada")
+            except StateForbids:
+                continue
+            if act is interventions.pause:
+                pauses.append(instance.pk)
+                assert not Dispatch.objects.filter(instance=instance, instance__state="paused").exists()
+
+    raised = together(*[worker(seed, lambda _: None) for seed in range(3)], sweeper, operator)
+
+    assert raised == []
+    assert pauses
+    for instance in started:
+        instance.refresh_from_db()
+        assert instance.state == "completed"
+        assert Attempt.objects.filter(instance=instance).count() == 14
+        check(instance.pk)

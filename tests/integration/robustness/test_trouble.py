@@ -11,6 +11,7 @@ from django.db import connection, connections, transaction
 
 from tasks import execution, leases
 from tasks.steps import discover_activities
+from tests.services.processes import PATIENCE, eventually
 from workflows_app import dispatch
 from workflows_app.activities import activity, registry
 from workflows_app.models import Dispatch, Instance, Step
@@ -78,12 +79,12 @@ def test_a_locked_instance_does_not_hold_up_the_sweep() -> None:
         with transaction.atomic():
             Instance.objects.select_for_update().get(pk=first.pk)
             ready.set()
-            done.wait(20)
+            done.wait(120)
 
     holder = Session(hold)
-    ready.wait(5)
+    ready.wait(60)
     sweeper = Session(sweep.run)
-    sweeper.join(5)
+    sweeper.join(60)
     try:
         assert state(second, "a") == "completed"
     finally:
@@ -188,7 +189,7 @@ def test_an_activity_that_leaves_a_transaction_open_does_not_swallow_its_outcome
     registry.discover()
     instance = start(f"steps: [{{id: a, activity: {name}}}]")
     worker = Session(lambda: execution.run(claim(instance)))
-    worker.join(10)
+    worker.join(60)
     assert (worker.raised, state(instance, "a")) == (None, "completed")
 
 
@@ -208,8 +209,7 @@ def test_the_keeper_survives_an_unexpected_error(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(steps, "renew", renew)
     with leases.Keeper().hold(Held()):  # type: ignore[arg-type]
-        time.sleep(3.5)
-    assert len(calls) > 1
+        eventually(lambda: len(calls) > 1, PATIENCE, "it renews again")
 
 
 def test_two_threads_of_a_pool_start_one_keeper(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,7 +242,7 @@ def test_a_broken_plugin_does_not_lose_the_steps_of_the_others(settings: Any, mo
     settings.ORCHESTRATOR_ACTIVITY_MODULES = [*settings.ORCHESTRATOR_ACTIVITY_MODULES, "no.such.module"]
     monkeypatch.setattr(registry, "_is_discovered", False)
     worker = Session(lambda: (discover_activities(), execution.run(claim(instance))))
-    worker.join(10)
+    worker.join(60)
     assert (worker.raised, state(instance, "a")) == (None, "completed")
 
 

@@ -11,7 +11,8 @@ from django.test import Client
 from tests.integration.driver import Driver
 from tests.integration.engine.outcomes import flow
 from tests.integration.ui.conftest import browser
-from workflows_app.models import Consumption, Event
+from workflows_app.models import Consumption, Event, Secret
+from workflows_app.services import secrets
 
 # Those that it cannot show: their keys are of several columns.
 OURS = [m for m in apps.get_app_config("workflows_app").get_models() if m not in (Event, Consumption)]
@@ -42,6 +43,18 @@ def test_every_model_is_shown_and_none_can_be_changed_even_by_a_superuser(driver
         assert root.post(f"/admin/workflows_app/{label}/{row.pk}/delete/", {"post": "yes"}).status_code == 403
     found = root.get("/admin/workflows_app/instance/", {"q": str(instance.pk)})
     assert str(instance.pk) in found.content.decode()
+
+
+def test_a_secret_is_shown_without_its_value_and_its_ciphertext(root: Client) -> None:
+    secrets.put(name="bank-token", text="canary-of-the-pages", description="for charges", actor="ada")
+    row = Secret.objects.get()
+
+    pages = [root.get(f"/admin/workflows_app/secret/{place}").content.decode() for place in ("", f"{row.pk}/change/")]
+
+    for page in pages:
+        assert "for charges" in page
+        assert "canary" not in page
+        assert row.ciphertext[:20] not in page
 
 
 def test_there_is_one_log_in_for_pages_and_administration(anonymous: Client) -> None:

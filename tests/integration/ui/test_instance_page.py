@@ -14,7 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 from tests.integration.driver import Driver
 from tests.integration.engine.outcomes import fail, fail_times, flow
 from workflows_app.models import Instance
-from workflows_app.services import definitions, instances
+from workflows_app.services import definitions, holds, instances, interventions
 from workflows_app.ui import instances as views
 
 SAGA = """
@@ -264,6 +264,20 @@ def test_a_compensated_instance_says_what_failed_and_what_was_undone(driver: Dri
     assert "ship 1 action failed" in text
 
 
+def test_an_instance_that_is_being_undone_says_what_of(driver: Driver, pages: Client) -> None:
+    undo = "needs: [], compensate: {activity: core.echo}"
+    wide = "\n".join(f"  - {{id: {name}, activity: core.echo, {undo}}}" for name in ("a", "b", "c"))
+    driver.perform = {"last": fail("NO_WAY")}
+    instance = driver.start(flow(f"\n{wide}\n  - {{id: last, activity: core.echo, needs: [a, b, c]}}"))
+    for _ in range(5):
+        driver.work(driver.claim_next())
+
+    said = sentence(pages, instance)
+
+    assert said.startswith("“last” failed with NO_WAY: it broke. Completed steps are being undone in reverse: now ")
+    assert "“a” and “b”, 1 step undone so far." in said
+
+
 def test_an_undo_that_failed_calls_for_somebody(driver: Driver, pages: Client) -> None:
     driver.perform = {"ship": fail(), "undo_reserve": fail("NO_REFUND")}
     instance = driver.start(flow(SAGA))
@@ -358,3 +372,23 @@ def test_an_unknown_instance_is_not_found_and_the_page_says_what_to_do(pages: Cl
 
     assert response.status_code == 404
     assert escape("Look for it in the list of instances") in response.content.decode()
+
+
+def test_a_paused_instance_says_who_paused_it_since_when_and_why(pages: Client, driver: Driver) -> None:
+    instance = driver.start(flow("  - {id: a, activity: core.echo}", name="waits"))
+    interventions.pause(instance_id=instance.pk, actor="ada", reason="the <bank> is down")
+
+    text = pages.get(f"/instances/{instance.pk}/").content.decode()
+
+    assert escape("Paused by ada since 2026-01-01 00:00:00 UTC: the <bank> is down") in text
+    assert "nothing new starts until it is resumed" in text
+
+
+def test_an_instance_of_a_paused_workflow_says_so_and_how_it_stands(pages: Client, driver: Driver) -> None:
+    instance = driver.start(flow("  - {id: a, activity: core.echo}", name="waits"))
+    holds.hold(kind=holds.Kind.DEFINITION, name="waits", actor="ada", reason="wrong prices")
+
+    text = pages.get(f"/instances/{instance.pk}/").content.decode()
+
+    assert "The workflow waits is paused by ada since 2026-01-01 00:00:00 UTC: wrong prices" in text
+    assert "Waiting for a free worker" in text

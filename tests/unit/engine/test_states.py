@@ -42,10 +42,11 @@ def test_every_state_has_a_row_and_can_be_reached(states, table):
 
 
 def test_only_an_operator_or_a_caller_leads_out_of_an_ended_instance():
-    again = {InstanceState.COMPENSATION_FAILED, InstanceState.COMPLETED}
-    for state in INSTANCE_ENDED - again:
+    undone = {InstanceState.COMPENSATION_FAILED, InstanceState.COMPLETED}
+    assert INSTANCE_TRANSITIONS[InstanceState.FAILED] == {InstanceState.RUNNING}
+    for state in INSTANCE_ENDED - undone - {InstanceState.FAILED}:
         assert INSTANCE_TRANSITIONS[state] == frozenset()
-    for state in again:
+    for state in undone:
         assert INSTANCE_TRANSITIONS[state] == {InstanceState.COMPENSATING}
 
 

@@ -20,7 +20,7 @@ def test_a_request_to_stop_ends_the_wait(sign: signal.Signals) -> None:
         waited = time.monotonic() - began
 
     assert interrupts.asked
-    assert waited < 5
+    assert waited < 20
     assert signal.getsignal(sign) is before
 
 

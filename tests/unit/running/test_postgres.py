@@ -6,6 +6,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from tests.services.processes import PATIENCE, descendants, eventually, running
 from workflows_app.running import postgres, roles
 
 
@@ -57,8 +58,11 @@ def test_two_run_side_by_side_and_data_survives_a_restart(tmp_path: Path, server
 def test_a_crash_leaves_nothing_that_keeps_it_from_starting_again(tmp_path: Path) -> None:
     first = postgres.start(tmp_path / "data", durable=False)
     assert first.process is not None
+    below = descendants(first.pid)
     first.process.kill()
     first.process.wait()
+    # They end when they notice, and hold the shared memory until then.
+    eventually(lambda: not any(map(running, below)), PATIENCE, "the processes below it ended")
 
     second = postgres.start(tmp_path / "data", durable=False)
 

@@ -36,7 +36,7 @@ def python(code: str) -> list[str]:
     return [sys.executable, "-I", "-S", "-c", code]
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 10.0) -> object:
+def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> object:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := condition():
@@ -179,4 +179,4 @@ time.sleep(600)
     killed.stdout.close()
 
     # Both ignore or never get the polite signal; the watchdog's grace is five seconds.
-    wait_for(lambda: gone(leader) and gone(grandchild), seconds=15)
+    wait_for(lambda: gone(leader) and gone(grandchild))

@@ -65,6 +65,11 @@ class Place:
     reads_itself: bool = False
     reads_inside: bool = False
 
+    @property
+    def takes_secrets(self) -> bool:
+        """Whether a worker evaluates it for an attempt: the parameters of an activity, a fallback or an undo."""
+        return self.is_template and self.keys[-1:] == ("with",)
+
 
 def places(outline: Outline) -> Iterator[Place]:
     """Yield every place of the definition in the order of the document."""

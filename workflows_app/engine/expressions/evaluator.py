@@ -172,12 +172,6 @@ class Evaluator(CelEvaluator):
             value = None
         return self.visit(replacement) if value is None else value
 
-    def secret(self, tree: Any) -> Any:
-        resolve = self.names.get("secret")
-        if not callable(resolve):
-            raise ExpressionError("secret() may stand in `with` only.")
-        return resolve(tree.children[0].children[0])
-
     def member_dot_arg(self, tree: Any) -> Any:
         """A macro over the elements of a list, or the keys of a map."""
         items_tree, macro, variable, *bodies = tree.children
@@ -223,7 +217,7 @@ def read(names: Mapping[str, Any], root: str, path: tuple[str | int, ...]) -> An
     Raises:
         Missing: the root or a field is not there; the message names the path.
     """
-    if root not in names or root == "secret":
+    if root not in names:
         raise Missing(f"`{root[:80]}` is not known here.", details={"path": root[:80]})
     value = names[root]
     for depth, key in enumerate(path):

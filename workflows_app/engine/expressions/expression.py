@@ -16,7 +16,8 @@ from workflows_app.engine.expressions import parser
 from workflows_app.engine.expressions.evaluator import Runner, read
 from workflows_app.engine.expressions.kinds import TYPE_NAMES
 from workflows_app.engine.expressions.lexer import Token, tokenize
-from workflows_app.engine.expressions.limits import MAX_DEPTH, Meter
+from workflows_app.engine.expressions.limits import MAX_DEPTH, SLOT, Meter
+from workflows_app.engine.expressions.placeholders import placeholder
 from workflows_app.engine.expressions.reads import Reference, reads_of, reference
 from workflows_app.engine.expressions.results import as_json
 
@@ -33,12 +34,14 @@ class Expression:
         reads: every path that it names.
         is_constant: whether it reads nothing and calls nothing.
         reference: the path that it names, where it does nothing else.
+        secret: the secret, or the field of one, that it stands for; it is constant then, and its value a placeholder.
     """
 
     source: str
     reads: frozenset[Reference]
     is_constant: bool
     reference: Reference | None = None
+    secret: Reference | None = None
     _run: Callable[[Mapping[str, Any], Meter], Any] = field(kw_only=True)
 
     def evaluate(self, names: Mapping[str, Any], *, should_stop: Callable[[], bool] | None = None) -> Any:
@@ -96,7 +99,30 @@ def _compile(source: str) -> Expression:
 def compile_cel(source: str, tokens: Sequence[Token] | None = None) -> Expression:
     """Compile without the short cuts; ``compile_expression`` answers the same, faster."""
     tree = parser.parse(tokenize(source)[0] if tokens is None else tokens)
-    return Expression(source=source, reads=reads_of(tree), is_constant=False, _run=Runner(tree).run)
+    reads = reads_of(tree)
+    if any(each.root == "secret" and each.name is not None for each in reads):
+        return _secret(source, tree)
+    return Expression(source=source, reads=reads, is_constant=False, _run=Runner(tree).run)
+
+
+def _secret(source: str, tree: parser.Tree) -> Expression:
+    """A secret stands alone: where it stands is fixed then, whatever the data, and nothing can be learned of it."""
+    keys: list[Any] = []
+    while tree.data in ("member_dot", "member_index"):
+        tree, key = tree.children
+        keys.append(key.children[0] if isinstance(key, parser.Tree) and key.data == "constant" else key)
+    if tree.data != "secret" or not all(type(key) in (str, int) for key in keys):
+        raise ExpressionError(
+            'secret("name") stands alone in its ${ }, or with a field behind it, and in `with` only; '
+            "text may stand around the ${ }, such as \"Bearer ${ secret('name') }\"."
+        )
+    named = Reference("secret", tree.children[0].children[0], tuple(reversed(keys)))
+
+    def run(names: Mapping[str, Any], meter: Meter) -> Any:
+        meter.produce(SLOT)
+        return placeholder(named)
+
+    return Expression(source=source, reads=frozenset({named}), is_constant=True, secret=named, _run=run)
 
 
 def _constant(source: str, tokens: Sequence[Token]) -> Expression | None:

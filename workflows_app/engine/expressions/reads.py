@@ -19,6 +19,8 @@ NAMED_ROOTS = ("steps", "vars")
 class Reference:
     """One path: the root, the step's or variable's or secret's name, and the fields below.
 
+    A reference to a secret has a name; the word ``secret`` alone is a path like any other.
+
     ``steps.x.output.id`` is ``Reference("steps", "x", ("output", "id"))``; ``input.a`` is
     ``Reference("input", None, ("a",))``; a computed field or index ends the path before it.
     """

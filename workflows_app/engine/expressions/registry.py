@@ -61,7 +61,11 @@ MACROS: tuple[tuple[str, str, str], ...] = (
     ("exists_one", "list.exists_one(e, condition) -> bool", "Whether the condition holds for exactly one element."),
     ("filter", "list.filter(e, condition) -> list", "The elements for which the condition holds."),
     ("map", "list.map(e, x) or list.map(e, condition, x)", "x for every element (for which the condition holds)."),
-    ("secret", 'secret("name")', "A stored secret, in `with` only; resolved on the worker and never stored."),
+    (
+        "secret",
+        'secret("name")',
+        "A stored secret, alone in its `${ }` and in `with` only; the worker gets it.",
+    ),
 )
 """What looks like a function but decides itself what is evaluated."""
 

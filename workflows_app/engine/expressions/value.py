@@ -15,6 +15,7 @@ from workflows_app.engine.errors import ExpressionError, ExpressionLimit
 from workflows_app.engine.expressions.expression import Expression, compile_expression
 from workflows_app.engine.expressions.lexer import tokenize
 from workflows_app.engine.expressions.limits import MAX_TEMPLATE_EXPRESSIONS, MAX_VALUE_DEPTH, Meter
+from workflows_app.engine.expressions.placeholders import Path, Reveal, SealedText, places, reveal, text_of
 from workflows_app.engine.expressions.reads import Reference
 from workflows_app.engine.expressions.results import as_text
 
@@ -33,10 +34,12 @@ class Value:
     Attributes:
         reads: every path that its expressions name.
         is_constant: whether it holds no expression that needs evaluating.
+        secrets: the secrets in it; an evaluation leaves placeholders in their places.
     """
 
     reads: frozenset[Reference]
     is_constant: bool
+    secrets: frozenset[Reference] = frozenset()
     _tree: Any
 
     def evaluate(self, names: Mapping[str, Any], *, should_stop: Callable[[], bool] | None = None) -> Any:
@@ -51,6 +54,26 @@ class Value:
     def measure(self, names: Mapping[str, Any], meter: Meter) -> Any:
         """As ``evaluate``, on a budget that several values share."""
         return _fill(self._tree, names, meter)
+
+    @property
+    def reference(self) -> Reference | None:
+        """The path that it names, where it is one string that does nothing else."""
+        return self._tree.reference if isinstance(self._tree, Expression) else None
+
+    def sealed(self) -> list[Path]:
+        """The path of every place that an evaluation leaves a placeholder in."""
+        return list(places(self._tree)) if self.secrets else []
+
+    def reveal(self, stored: Any, lookup: Reveal, *, own: Value | None = None) -> Any:
+        """A value that this one was evaluated to, with the secrets in their places; see ``placeholders``.
+
+        Args:
+            own: what ``with`` was evaluated from, where this value may repeat it.
+
+        Raises:
+            LookupError, TypeError, ValueError: ``stored`` was not evaluated from this value.
+        """
+        return reveal(self._tree, stored, lookup, None if own is None else own._tree)
 
     def holes(self) -> tuple[Any, tuple[Hole, ...]] | None:
         """The value with null in the places of its references, and these places.
@@ -91,6 +114,7 @@ def compile_value(value: Any) -> Value:
     tree = compiler.tree(value, 0)
     return Value(
         reads=frozenset().union(*(expression.reads for expression in compiler.found)),
+        secrets=frozenset(expression.secret for expression in compiler.found if expression.secret is not None),
         is_constant=all(expression.is_constant for expression in compiler.found),
         _tree=tree,
     )
@@ -115,11 +139,13 @@ class _Compiler:
             return [self.tree(item, depth + 1) for item in value]
         raise ExpressionError(f"A value of type {type(value).__name__} is not JSON.")
 
-    def _text(self, text: str) -> str | Expression | Template:
+    def _text(self, text: str) -> str | Expression | Template | SealedText:
         parts = self._split(text)
         solid = [part for part in parts if isinstance(part, Expression) or part.strip()]
         if len(solid) == 1 and isinstance(solid[0], Expression):
             return solid[0]
+        if any(isinstance(part, Expression) and part.secret is not None for part in parts):
+            return SealedText(tuple(parts))
         if any(isinstance(part, Expression) for part in parts):
             return Template(tuple(parts))
         return "".join(part for part in parts if isinstance(part, str))
@@ -159,7 +185,7 @@ def _hollow(tree: Any, at: tuple[str, ...], found: list[Hole]) -> Any:
             raise _NoHole
         found.append(Hole(at, tree.reference))
         return None
-    if isinstance(tree, (list, Expression, Template)):
+    if isinstance(tree, (list, Expression, Template, SealedText)):
         # A list may hold constants only.
         value = _fill(tree, {}, Meter(None)) if _is_constant(tree) else None
         if value is None:
@@ -173,6 +199,8 @@ def _is_constant(tree: Any) -> bool:
         return all(_is_constant(child) for child in tree)
     if isinstance(tree, dict):
         return all(_is_constant(child) for child in tree.values())
+    if isinstance(tree, SealedText):
+        return all(_is_constant(part) for part in tree.parts)
     if isinstance(tree, Template):
         return False
     return tree.is_constant if isinstance(tree, Expression) else True
@@ -183,6 +211,8 @@ def _fill(tree: Any, names: Mapping[str, Any], meter: Meter) -> Any:
         return tree.measure(names, meter)
     if isinstance(tree, Template):
         return "".join(_part(part, names, meter) for part in tree.parts)
+    if isinstance(tree, SealedText):
+        return text_of([_sealed(part, names, meter) for part in tree.parts])
     if isinstance(tree, dict):
         return {key: _fill(child, names, meter) for key, child in tree.items()}
     if isinstance(tree, list):
@@ -195,3 +225,10 @@ def _part(part: str | Expression, names: Mapping[str, Any], meter: Meter) -> str
         meter.produce(len(part))
         return part
     return as_text(part.measure(names, meter), meter)
+
+
+def _sealed(part: str | Expression, names: Mapping[str, Any], meter: Meter) -> Any:
+    """One part of a text with secrets in it: text, or the placeholder of a secret."""
+    if isinstance(part, Expression) and part.secret is not None:
+        return part.measure(names, meter)
+    return _part(part, names, meter)

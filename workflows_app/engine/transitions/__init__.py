@@ -8,9 +8,11 @@ function is pure nothing has happened meanwhile.
 The modules, in the order in which a step meets them: ``entering`` (a step's turn has come), ``receiving`` (it waits
 for an event, or publishes one), ``repeating`` (the next iterations), ``outcomes`` (an attempt ended), ``calling`` and
 ``telling`` (another instance is called, ends, or is told something), ``settling`` (it reached its end), ``stopping``
-(failure, cancel, time-out), ``undoing`` (compensation in order), ``closing`` (nothing in a block or in the instance is
-open any more). ``machines`` and ``queueing`` are about the events of a state machine. None calls back: what follows
-from an event is put on the draft's list, and ``decide`` works it off.
+(failure, cancel, time-out), ``undoing`` (compensation in order, with ``scouting`` and ``retracing``), ``closing``
+(nothing in a block or in the instance is open any more). ``machines`` and ``queueing`` are about the events of a state
+machine, ``adhoc`` about what people choose, ``pausing`` and ``holding`` about what an operator holds up, ``operating``
+about what one does to a step, ``retrying`` about an instance that goes on after it has failed. None calls back: what
+follows from an event is put on the draft's list, and ``decide`` works it off.
 """
 
 from workflows_app.engine.transitions.decide import decide
@@ -24,12 +26,18 @@ from workflows_app.engine.transitions.occurrences import (
     AttemptTimedOut,
     Begin,
     Cancel,
+    ChangeVariables,
     ChildEnded,
     Compensate,
     EventArrived,
     EventReceived,
     MemberChosen,
     Occurrence,
+    Pause,
+    Resume,
+    Retry,
+    RunNow,
+    Skip,
     SlotGranted,
     Start,
     StepClaimed,
@@ -49,6 +57,7 @@ __all__ = [
     "AttemptTimedOut",
     "Begin",
     "Cancel",
+    "ChangeVariables",
     "ChildEnded",
     "Compensate",
     "Decision",
@@ -57,6 +66,11 @@ __all__ = [
     "Gathered",
     "MemberChosen",
     "Occurrence",
+    "Pause",
+    "Resume",
+    "Retry",
+    "RunNow",
+    "Skip",
     "Slice",
     "SliceMiss",
     "SlotGranted",

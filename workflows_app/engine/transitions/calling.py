@@ -96,8 +96,7 @@ def ended(draft: Draft, occurrence: ChildEnded) -> None:
 
 def _undone(draft: Draft, node: Node, occurrence: ChildEnded) -> None:
     if occurrence.state is InstanceState.COMPENSATED:
-        draft.emit(EventType.STEP_COMPENSATED, node.path, output=None)
-        undoing.proceed(draft)
+        undoing.undone(draft, node, output=None)
     else:
         message = f"the undo of {occurrence.child} ended {occurrence.state}"
         problem = error("CHILD_NOT_UNDONE", message, instance=occurrence.child, state=occurrence.state.value)

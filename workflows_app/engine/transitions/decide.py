@@ -15,13 +15,17 @@ from workflows_app.engine.transitions import (
     calling,
     closing,
     entering,
+    holding,
     losing,
     machines,
+    operating,
     outcomes,
+    pausing,
     pending,
     queueing,
     receiving,
     repeating,
+    retrying,
     settling,
     stopping,
     undoing,
@@ -36,12 +40,18 @@ from workflows_app.engine.transitions.occurrences import (
     AttemptTimedOut,
     Begin,
     Cancel,
+    ChangeVariables,
     ChildEnded,
     Compensate,
     EventArrived,
     EventReceived,
     MemberChosen,
     Occurrence,
+    Pause,
+    Resume,
+    Retry,
+    RunNow,
+    Skip,
     SlotGranted,
     Start,
     StepClaimed,
@@ -105,6 +115,18 @@ def decide(slice_: Slice, occurrence: Occurrence, *, now: datetime, actor: str =
             _cancel(draft, occurrence)
         case Terminate():
             _terminate(draft, occurrence)
+        case Pause():
+            pausing.pause(draft, occurrence)
+        case Resume():
+            pausing.resume(draft, occurrence)
+        case ChangeVariables():
+            pausing.change_variables(draft, occurrence)
+        case RunNow():
+            operating.run_now(draft, occurrence)
+        case Skip():
+            operating.skip(draft, occurrence)
+        case Retry():
+            retrying.retry(draft, occurrence)
         case EventReceived():
             machines.received(draft, occurrence)
     _look_around(draft)
@@ -113,6 +135,8 @@ def decide(slice_: Slice, occurrence: Occurrence, *, now: datetime, actor: str =
 
 def _look_around(draft: Draft) -> None:
     """Work off what the occurrence left to be looked at, in order of arrival, until nothing follows any more."""
+    if draft.paused:
+        draft.todo.clear()  # the resume looks at everything
     while draft.todo:
         look, path = draft.todo.popleft()
         if look is Look.CLOSE:
@@ -178,7 +202,7 @@ def _open(draft: Draft) -> None:
 
 def _timer(draft: Draft, occurrence: TimerFired) -> None:
     if occurrence.kind is TimerKind.INSTANCE:
-        if draft.instance.state is not InstanceState.RUNNING or draft.instance.ending is not None:
+        if not _is_going_on(draft) or draft.instance.ending is not None:
             raise StaleOccurrence("the instance is ending already")
         definition = draft.graph.definition
         undo = draft.graph.undoes(definition.on_timeout)
@@ -186,6 +210,8 @@ def _timer(draft: Draft, occurrence: TimerFired) -> None:
         stopping.stop(draft, ending="timed_out", undo=undo, error=problem)
         return
     node, step = draft.graph[occurrence.step], draft.step(occurrence.step)
+    if draft.paused and occurrence.kind is not TimerKind.STATE:
+        return holding.keep_timer(draft, node, occurrence.kind)
     match occurrence.kind, step.state:
         case TimerKind.RETRY, StepState.RETRYING:
             outcomes.send_again(draft, node)
@@ -195,6 +221,8 @@ def _timer(draft: Draft, occurrence: TimerFired) -> None:
             receiving.overdue(draft, node)
         case TimerKind.WAIT, StepState.WAITING:
             settling.complete(draft, node, output=None)
+        case TimerKind.REPEAT, _ if draft.instance.state is InstanceState.COMPENSATING and step.undo_left:
+            undoing.go_on_inside(draft, node)
         case TimerKind.REPEAT, StepState.WAITING:
             repeating.go_on(draft, node, waited=True)
         case TimerKind.STATE, StepState.WAITING if not step.stopping and draft.instance.ending is None:
@@ -243,8 +271,12 @@ def _compensate(draft: Draft, occurrence: Compensate) -> None:
     undoing.undo_completed(draft, cause=occurrence.cause, error=problem)
 
 
+def _is_going_on(draft: Draft) -> bool:
+    return draft.instance.state in (InstanceState.RUNNING, InstanceState.PAUSED)
+
+
 def _require_running(draft: Draft) -> None:
-    if draft.instance.state is not InstanceState.RUNNING:
+    if not _is_going_on(draft):
         raise StateForbids(f"the instance is {draft.instance.state}; only a running one can be cancelled")
     if draft.instance.ending is not None:
         raise StateForbids(f"the instance is ending already (cause: {draft.instance.ending})")
@@ -253,17 +285,19 @@ def _require_running(draft: Draft) -> None:
 def _terminate(draft: Draft, occurrence: Terminate) -> None:
     if draft.instance.state is InstanceState.PENDING:
         return _end_unbegun(draft, EventType.INSTANCE_TERMINATED, Cause.OPERATOR, "TERMINATED", occurrence)
-    if draft.instance.state not in (InstanceState.RUNNING, InstanceState.COMPENSATING):
+    if not (_is_going_on(draft) or draft.instance.state is InstanceState.COMPENSATING):
         raise StateForbids(f"the instance is {draft.instance.state}; it has ended already")
     draft.require_whole()
     draft.actor = occurrence.actor
-    stopping.end_at_once(draft, error("TERMINATED", occurrence.reason or "terminated by an operator"))
+    problem = error("TERMINATED", occurrence.reason or "terminated by an operator")
+    undoing.end_at_once(draft, problem)
+    stopping.end_at_once(draft)
     draft.todo.clear()
     queueing.refuse_all(draft, error("TERMINATED", "the instance ended before the event's turn came"))
     draft.emit(
         EventType.INSTANCE_TERMINATED,
         cause="operator",
         reason=occurrence.reason,
-        error=error("TERMINATED", occurrence.reason or "terminated by an operator"),
+        error=problem,
     )
     return None

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from workflows_app.engine import stored, values
-from workflows_app.engine.commands import Command
+from workflows_app.engine.commands import Command, Dispatch
 from workflows_app.engine.decision_tables import Table
 from workflows_app.engine.errors import ExpressionError
 from workflows_app.engine.events import Event, EventType
@@ -18,6 +18,7 @@ from workflows_app.engine.fold import State
 from workflows_app.engine.node import Node
 from workflows_app.engine.paths import indexes, iteration_of, iterations
 from workflows_app.engine.snapshot import NOT_LOADED, StepSnapshot
+from workflows_app.engine.states import InstanceState
 from workflows_app.engine.transitions.slice import Gathered, Slice, SliceMiss
 
 
@@ -36,7 +37,7 @@ class Draft(State):
 
     ``todo`` holds what is still to be looked at, in order: a long row of inline steps needs no recursion, and the
     modules that find work need not know those that do it. ``begun`` are the iterations that this decision begins: of
-    what is inside them nothing can be stored yet.
+    what is inside them nothing can be stored yet. ``reached`` are the nodes whose turn to be undone has come.
     """
 
     def __init__(self, slice_: Slice, *, now: datetime, actor: str) -> None:
@@ -48,6 +49,10 @@ class Draft(State):
         self.commands: list[Command] = []
         self.todo: deque[tuple[Look, str | None]] = deque()
         self.begun: set[str] = set()
+        self.reached: dict[str, None] = {}
+
+    def reach(self, path: str) -> None:
+        self.reached[path] = None
 
     def step(self, path: str) -> StepSnapshot:
         found = self.steps.get(path)
@@ -56,6 +61,10 @@ class Draft(State):
         if not self._looked_up(path):
             raise SliceMiss(paths=[path])
         return StepSnapshot(path=path)
+
+    def is_known(self, path: str) -> bool:
+        """Whether a step's row, or that there is none, is known."""
+        return path in self.steps or self._looked_up(path)
 
     def _looked_up(self, path: str) -> bool:
         """Whether a row that is not there does not exist."""
@@ -92,6 +101,12 @@ class Draft(State):
         missing = [path for path in paths if not self._looked_up(path)]
         if missing:
             raise SliceMiss(paths=missing)
+
+    def need_rows(self, paths: Iterable[str]) -> None:
+        """Ask at once for these rows, and for nothing that is usually read with them."""
+        missing = [path for path in paths if not self._looked_up(path)]
+        if missing:
+            raise SliceMiss(rows=missing)
 
     def require_whole(self) -> None:
         """Ask for every row of the instance: for what touches all open steps."""
@@ -146,6 +161,12 @@ class Draft(State):
             raise SliceMiss(items=(path, first, number))
         return tuple(step.input["items"][first : first + number])
 
+    def undo_inside(self) -> bool:
+        """Whether anything that settled inside an iteration is to be undone."""
+        if self.before.undo_inside is None:
+            raise SliceMiss(undo_inside=True)
+        return self.before.undo_inside
+
     def gathered(self, path: str) -> Gathered:
         """Return what the iterations of a ``foreach`` came to."""
         found = self.before.gathered.get(path)
@@ -159,6 +180,10 @@ class Draft(State):
                 index = indexes(known)[-1]
                 if step.output is not NOT_LOADED:
                     outputs[index] = step.output
+                elif found is None:
+                    raise SliceMiss(gathered=path)  # its row is here, not what it came to
+                # What was stored may have been taken back by a retry.
+                errors.pop(index, None)
                 if step.error is not None:
                     errors[index] = step.error
         return Gathered(outputs=outputs, errors=errors)
@@ -176,8 +201,13 @@ class Draft(State):
         self.events.append(event)
         self.apply(event)
 
+    @property
+    def paused(self) -> bool:
+        return self.instance.state is InstanceState.PAUSED
+
     def command(self, command: Command) -> None:
-        self.commands.append(command)
+        if not (self.paused and isinstance(command, Dispatch)):  # a paused instance's steps are sent on resume
+            self.commands.append(command)
 
     def look_later(self, look: Look, path: str | None) -> None:
         """Put a node (``None``: the instance) on the list of what is still to be looked at."""

@@ -96,7 +96,8 @@ def enter(draft: Draft, node: Node) -> None:
         stopping.failed(draft, node, error_of(problem))
 
 
-def _set_deadline(draft: Draft, node: Node) -> None:
+def set_deadline(draft: Draft, node: Node) -> None:
+    """Let the time run that a step has, if it is limited."""
     limits = [node.step.deadline]
     if node.kind is not NodeKind.ACTIVITY:
         limits.append(node.step.timeout)
@@ -114,7 +115,7 @@ def _activity(draft: Draft, node: Node) -> None:
     generation = draft.step(node.path).generation + 1
     draft.emit(EventType.STEP_SCHEDULED, node.path, generation=generation, queue=node.queue, input=parameters, **key)
     draft.command(Dispatch(step=node.path, generation=generation, queue=node.queue, timeout=node.timeout))
-    _set_deadline(draft, node)
+    set_deadline(draft, node)
 
 
 def _key(draft: Draft, node: Node, parameters: Any) -> str:
@@ -134,7 +135,7 @@ def _set(draft: Draft, node: Node) -> None:
 def _choice(draft: Draft, node: Node) -> None:
     taken = next((i for i, case in enumerate(node.cases) if case is None or holds(draft.evaluate(case, node))), None)
     draft.emit(EventType.STEP_WAITING, node.path, case=taken)
-    _set_deadline(draft, node)
+    set_deadline(draft, node)
     for index, children in enumerate(node.lists):
         for path in children:
             child = draft.graph[path]
@@ -150,7 +151,7 @@ def _open(draft: Draft, node: Node) -> None:
     inside = [path for branch in node.children for path in draft.graph[branch].children]
     draft.need_steps([*node.children, *(path for path in inside if not draft.graph[path].needs)])
     draft.emit(EventType.STEP_WAITING, node.path)
-    _set_deadline(draft, node)
+    set_deadline(draft, node)
     for path in node.children:
         child = draft.graph[path]
         if not child.needs:
@@ -165,7 +166,7 @@ def _foreach(draft: Draft, node: Node) -> None:
         raise TooManyItems(f"foreach.items has {len(items):,} items, more than {MOST_ITEMS:,}")
     planned = -(-len(items) // (node.foreach.batch_size or 1))
     draft.emit(EventType.STEP_WAITING, node.path, input={"items": items}, planned=planned)
-    _set_deadline(draft, node)
+    set_deadline(draft, node)
     draft.look_later(Look.REPEAT, node.path)
 
 
@@ -174,20 +175,20 @@ def _loop(draft: Draft, node: Node) -> None:
     if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 0):
         raise ExpressionError(f"loop.times is no number of iterations: {times!r}"[:200])
     draft.emit(EventType.STEP_WAITING, node.path, planned=times)
-    _set_deadline(draft, node)
+    set_deadline(draft, node)
     draft.look_later(Look.REPEAT, node.path)
 
 
 def _adhoc(draft: Draft, node: Node) -> None:
     adhoc.open_(draft, node)
-    _set_deadline(draft, node)
+    set_deadline(draft, node)
 
 
 def _wait(draft: Draft, node: Node) -> None:
     due = _due(draft, node)
     draft.emit(EventType.STEP_WAITING, node.path, due_at=due.isoformat())
     draft.command(SetTimer(step=node.path, kind=TimerKind.WAIT, due_at=due))
-    _set_deadline(draft, node)
+    set_deadline(draft, node)
 
 
 def _due(draft: Draft, node: Node) -> datetime:
@@ -215,12 +216,12 @@ def _due(draft: Draft, node: Node) -> datetime:
 
 def _receive(draft: Draft, node: Node) -> None:
     receiving.wait(draft, node)
-    _set_deadline(draft, node)
+    set_deadline(draft, node)
 
 
 def _call(draft: Draft, node: Node) -> None:
     if calling.begin(draft, node):
-        _set_deadline(draft, node)
+        set_deadline(draft, node)
 
 
 def _return(draft: Draft, node: Node) -> None:

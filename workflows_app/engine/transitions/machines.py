@@ -77,10 +77,11 @@ def _go_to(draft: Draft, path: str, target: str, *, by: str, **data: Any) -> Non
 
 
 def timed_out(draft: Draft, node: Node) -> None:
-    """Leave the state, or wait for the transition under way: if it moves the machine, the time-out means nothing."""
+    """Leave the state, or wait for the transition under way (if it moves the machine, the time-out means nothing) or
+    for the end of a pause."""
     instance = draft.instance
     since = instance.machine_since.isoformat() if instance.machine_since else None
-    if instance.machine_transition is not None or instance.machine_queue:
+    if instance.machine_transition is not None or instance.machine_queue or draft.paused:
         event = {"type": "timeout", "at": draft.now.isoformat(), "state": instance.machine_state, "since": since}
         draft.emit(EventType.MACHINE_EVENT_ACCEPTED, MACHINE, event={**event, "timeout": True})
     else:
@@ -105,7 +106,7 @@ def received(draft: Draft, occurrence: EventReceived) -> None:
         OrchestratorError: the machine is idle, and a condition cannot be evaluated.
     """
     machine, instance = of(draft.graph), draft.instance
-    if instance.state is not InstanceState.RUNNING or instance.ending is not None:
+    if not (instance.state is InstanceState.RUNNING or draft.paused) or instance.ending is not None:
         how = "ending" if instance.state is InstanceState.RUNNING else instance.state
         raise StateForbids(f"the instance is {how}: it takes no events any more")
     expected, actual = occurrence.expected, instance.sequence
@@ -120,7 +121,7 @@ def received(draft: Draft, occurrence: EventReceived) -> None:
     event = {"type": occurrence.event, "data": occurrence.data, "at": draft.now.isoformat()}
     node = draft.graph[MACHINE]
     draft.step(MACHINE)
-    idle = instance.machine_transition is None and not instance.machine_queue
+    idle = instance.machine_transition is None and not instance.machine_queue and not draft.paused
     name = _set_off(draft, node, event) if idle else None
     draft.actor = occurrence.actor
     queueing.accept(draft, event)
@@ -216,9 +217,8 @@ def _move(draft: Draft, node: Node) -> None:
 def undone(draft: Draft) -> None:
     """Move after the undo, or stay where an undo did not work: sent again, the event tries those that failed again."""
     node = draft.graph[f"{draft.instance.machine_transition}.{MOVE}"]
-    order = draft.instance.undo_order
-    draft.need_steps([*order, node.path])
-    broken = [path for path in order if draft.step(path).state is StepState.COMPENSATION_FAILED]
+    broken = _broken(draft) if draft.instance.undo_failed else []
+    draft.need_steps([node.path])
     draft.emit(EventType.MACHINE_UNDONE, node.path, failed=broken)
     if draft.stopped(node):
         return stopping.cancel(draft, node)
@@ -229,3 +229,10 @@ def undone(draft: Draft) -> None:
         _move(draft, node)
     except OrchestratorError as problem:
         stopping.failed(draft, node, error_of(problem))
+
+
+def _broken(draft: Draft) -> list[str]:
+    """Return the actions of which the undo did not work, the latest first."""
+    draft.require_complete()
+    found = [step for step in draft.steps.values() if step.state is StepState.COMPENSATION_FAILED]
+    return [step.path for step in sorted(found, key=lambda step: -(step.settled or 0))]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from workflows_app.engine.commands import TimerKind
+from workflows_app.engine.reopening import Evidence
 from workflows_app.engine.states import Cause, InstanceState
 
 
@@ -201,6 +202,59 @@ class Terminate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """An operator lets running attempts finish and nothing new start."""
+
+    actor: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume:
+    """An operator lets a paused instance go on, with new values of some of its variables."""
+
+    actor: str
+    reason: str = ""
+    variables: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeVariables:
+    """An operator gives variables of a paused instance new values."""
+
+    actor: str
+    variables: Mapping[str, Any]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunNow:
+    """An operator ends the back-off of a step."""
+
+    step: str
+    actor: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skip:
+    """An operator skips a step that has not run."""
+
+    step: str
+    actor: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """An operator lets a failed instance go on; ``evidence`` is what its history tells about the failure."""
+
+    actor: str
+    evidence: Evidence
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventReceived:
     """Somebody sends an event to a state machine.
 
@@ -232,5 +286,11 @@ Occurrence = (
     | Compensate
     | Cancel
     | Terminate
+    | Pause
+    | Resume
+    | ChangeVariables
+    | RunNow
+    | Skip
+    | Retry
     | EventReceived
 )

@@ -64,17 +64,18 @@ def decided(draft: Draft, race: Node, **data: Any) -> None:
         draft.look_next(Look.LOSERS, race.path)
 
 
-def skip(draft: Draft, node: Node, reason: str, *, follow: bool = True) -> None:
+def skip(draft: Draft, node: Node, reason: str, *, follow: bool = True, **data: Any) -> None:
     """Settle the node, and everything inside it, as skipped; skips do not propagate to successors.
 
     Args:
         follow: whether successors and the block are looked at; not while a whole branch is being skipped.
+        data: further facts for the event.
     """
     if follow:
-        settle(draft, EventType.STEP_SKIPPED, node, reason=reason)
+        settle(draft, EventType.STEP_SKIPPED, node, reason=reason, **data)
     else:
         _touch_waiters(draft, node)
-        draft.emit(EventType.STEP_SKIPPED, node.path, reason=reason)
+        draft.emit(EventType.STEP_SKIPPED, node.path, reason=reason, **data)
     for inner in draft.graph.descendants(node.path):
         _touch_waiters(draft, inner)
         draft.emit(EventType.STEP_SKIPPED, inner.path, reason="block")

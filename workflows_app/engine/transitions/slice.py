@@ -37,6 +37,7 @@ class Slice:
         whole: every row was looked up, but for those that settled inside an iteration that has settled.
         complete: these as well.
         items: parts of the items of ``foreach`` steps, by path and index of the first.
+        undo_inside: whether a row that settled inside an iteration is to be undone, ``None`` where nobody has looked.
         gathered: what the iterations of ``foreach`` steps, by path, came to as far as it is stored.
         tables: decision tables by name and version asked for (``None``: the highest); ``None`` for one there is not.
         limit_bytes: the largest value, in bytes of JSON, that a step may store.
@@ -53,6 +54,7 @@ class Slice:
     complete: bool = False
     items: Mapping[tuple[str, int], tuple[Any, ...]] = field(default_factory=dict)
     gathered: Mapping[str, Gathered] = field(default_factory=dict)
+    undo_inside: bool | None = None
     tables: Mapping[tuple[str, str | None], Table | None] = field(default_factory=dict)
     limit_bytes: int = 1_000_000
     cached: Mapping[Entry, Found | None] = field(default_factory=dict)
@@ -70,29 +72,37 @@ class Decision:
 
 
 class SliceMiss(Exception):
-    """The slice lacks something: load it as well and decide again."""
+    """The slice lacks something: load it as well and decide again.
+
+    ``paths`` are steps that something is decided about, so that more may be read with them; of ``rows`` only the rows
+    are looked at.
+    """
 
     def __init__(
         self,
         *,
         paths: Iterable[str] = (),
+        rows: Iterable[str] = (),
         values: Iterable[str] = (),
         input: bool = False,
         whole: bool = False,
         complete: bool = False,
         items: tuple[str, int, int] | None = None,
         gathered: str | None = None,
+        undo_inside: bool = False,
         cached: Iterable[Entry] = (),
         table: tuple[str, str | None] | None = None,
     ) -> None:
         super().__init__("the slice lacks something that the decision needs")
         self.paths = frozenset(paths)
+        self.rows = frozenset(rows)
         self.values = frozenset(values)
         self.input = input
         self.whole = whole or complete
         self.complete = complete
         self.items = items
         self.gathered = gathered
+        self.undo_inside = undo_inside
         self.cached = frozenset(cached)
         self.table = table
 

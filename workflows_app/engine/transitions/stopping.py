@@ -11,7 +11,7 @@ from workflows_app.engine.errors import OrchestratorError
 from workflows_app.engine.events import EventType
 from workflows_app.engine.node import Node, NodeKind
 from workflows_app.engine.states import STEP_OPEN, AttemptState, Role, StepState
-from workflows_app.engine.transitions import settling, telling
+from workflows_app.engine.transitions import holding, settling, telling
 from workflows_app.engine.transitions.draft import Draft, Look
 from workflows_app.engine.transitions.problems import error_of
 
@@ -46,11 +46,13 @@ def failed(draft: Draft, node: Node, problem: Mapping[str, Any], **data: Any) ->
     timed_out = problem["code"] in TIMEOUT_CODES
     kind = EventType.STEP_TIMED_OUT if timed_out else EventType.STEP_FAILED
     tolerated = policy in (OnError.CONTINUE, OnError.GOTO) or node.racer or _lost(draft, node) or _forgiven(draft, node)
+    if draft.paused and not tolerated:
+        data["held"] = True
     settling.settle(draft, kind, node, error=dict(problem), tolerated=tolerated, **data)
     if policy is OnError.GOTO:
         _skip_to(draft, node, draft.graph.named(node.step.goto or "", node.path))
-    if not tolerated:
-        _fail_scope(draft, node, problem)
+    if not tolerated and not draft.paused:
+        fail_scope(draft, node, problem)
 
 
 def _fall_back(draft: Draft, node: Node, problem: Mapping[str, Any], **data: Any) -> None:
@@ -105,7 +107,7 @@ def _skip_to(draft: Draft, node: Node, target: str) -> None:
                 settling.skip(draft, inner, "goto")
 
 
-def _fail_scope(draft: Draft, node: Node, problem: Mapping[str, Any]) -> None:
+def fail_scope(draft: Draft, node: Node, problem: Mapping[str, Any]) -> None:
     """Stop everything up to the innermost block that catches the failure, or the instance."""
     if draft.instance.ending is not None:
         return
@@ -134,15 +136,18 @@ def _catches(container: Node) -> bool:
 
 
 def stop(draft: Draft, *, ending: str, undo: bool, **data: Any) -> None:
-    """Stop the whole instance.
+    """Stop the whole instance; that ends a pause.
 
     Args:
         ending: ``return``, ``failure``, ``cancelled`` or ``timed_out``.
         undo: whether completed steps are compensated once everything has drained.
         data: ``error``, ``output`` or ``reason`` for the event.
     """
+    held = draft.instance.held if draft.paused else None
     draft.emit(EventType.INSTANCE_STOPPING, ending=ending, undo=undo, **data)
     draft.command(ClearTimers(step=""))
+    if held is not None:
+        holding.let_go(draft, held)
     drain(draft, None)
 
 
@@ -198,16 +203,8 @@ def end_overdue(draft: Draft, node: Node, problem: Mapping[str, Any]) -> None:
     failed(draft, node, problem, **facts)
 
 
-def end_at_once(draft: Draft, problem: Mapping[str, Any]) -> None:
-    """Cancel every open step and fence off every attempt; an undo in progress is left undone, and says so."""
-    for path in draft.instance.undo_order[draft.instance.undo_next :][:1]:
-        node, step = draft.graph[path], draft.step(path)
-        if telling.is_waited_for(node, step):
-            telling.terminate(draft, node)
-        ended = {} if step.attempt is None else {"attempt_state": AttemptState.CANCELLED}
-        draft.command(Withdraw(step=path))
-        draft.command(ClearTimers(step=path))
-        draft.emit(EventType.STEP_COMPENSATION_FAILED, path, error=dict(problem), **ended)
+def end_at_once(draft: Draft) -> None:
+    """Cancel every open step and fence off every attempt."""
     for node in draft.inside(None):
         step = draft.step(node.path)
         if telling.is_waited_for(node, step):

@@ -1,84 +1,209 @@
-"""Undoing: after everything has drained, completed steps are compensated one after the other, in reverse.
+"""Undoing: after everything has drained, what was done is compensated, each step after every step that depended on it.
 
-A transition of a state machine that says so does the same with what was done before it; the instance goes on.
+Steps that do not depend on each other are undone side by side. Which step's turn has come is counted where events are
+folded in (``unwinding``); here it is given its turn. The iterations of a ``foreach`` are undone in portions, as they
+began; those of a ``loop`` one after the other, the last first.
+
+A transition of a state machine that says so does the same with what was done before it (``retracing``); the instance
+goes on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
-from workflows_app.engine import compensation
-from workflows_app.engine.commands import Dispatch
-from workflows_app.engine.definition.machine import MACHINE
+from workflows_app.engine.commands import ClearTimers, Dispatch, SetTimer, TimerKind, Withdraw
+from workflows_app.engine.compensation import needs_undo
+from workflows_app.engine.definition.machine import MACHINE, MOVE
 from workflows_app.engine.errors import OrchestratorError
 from workflows_app.engine.events import EventType
-from workflows_app.engine.node import Node
-from workflows_app.engine.paths import iteration_of
-from workflows_app.engine.states import Cause, InstanceState, Role
-from workflows_app.engine.transitions import telling
+from workflows_app.engine.node import Node, NodeKind
+from workflows_app.engine.paths import indexes
+from workflows_app.engine.snapshot import StepSnapshot
+from workflows_app.engine.states import AttemptState, Cause, InstanceState, Role, StepState
+from workflows_app.engine.transitions import repeating, retracing, scouting, telling
 from workflows_app.engine.transitions.draft import Draft, Look
 from workflows_app.engine.transitions.problems import error_of
 
 
 def begin(draft: Draft) -> bool:
-    """Plan the undo and start its first step; ``False`` if there is nothing to undo."""
-    order = _planned(draft)
-    if order:
-        draft.emit(EventType.INSTANCE_COMPENSATING, order=order)
-        proceed(draft)
-    return bool(order)
+    """Begin the undo; ``False`` if there is nothing to undo."""
+    draft.require_whole()
+    if not _has_something(draft):
+        return False
+    _record(draft, EventType.INSTANCE_COMPENSATING)
+    _go_on_from_the_end(draft)
+    return True
 
 
 def undo_completed(draft: Draft, *, cause: Cause, error: Mapping[str, Any]) -> None:
     """Undo an instance that had completed, as a part of undoing the one that called it; there may be nothing to do."""
-    order = _planned(draft)
-    draft.emit(EventType.INSTANCE_COMPENSATING, order=order, cause=cause, error=dict(error))
-    proceed(draft)
-
-
-def _planned(draft: Draft) -> list[str]:
-    if draft.graph.undoable_inside:
-        draft.require_complete()
     draft.require_whole()
-    return compensation.plan(draft.graph, draft.steps)
+    _record(draft, EventType.INSTANCE_COMPENSATING, cause=cause, error=dict(error))
+    _go_on_from_the_end(draft)
+
+
+def _has_something(draft: Draft) -> bool:
+    if _is_machine(draft):
+        return retracing.last(draft) is not None
+    if any(needs_undo(draft.graph.undo_order.node(path), step) for path, step in draft.steps.items()):
+        return True
+    return draft.graph.undoable_inside and not draft.before.complete and draft.undo_inside()
+
+
+def _go_on_from_the_end(draft: Draft) -> None:
+    if _is_machine(draft):
+        _retrace(draft, retracing.last(draft))
+    else:
+        _give_turns(draft)
 
 
 def begin_before(draft: Draft, move: Node) -> bool:
-    """Plan the undo of what a state machine did before the transition at hand and start it.
+    """Begin to undo what a state machine did before the transition at hand.
 
     Returns:
         ``False`` if there is nothing to undo.
     """
-    draft.require_complete()
-    around = iteration_of(move.path)
-    order = [path for path in compensation.plan(draft.graph, draft.steps) if iteration_of(path) != around]
-    if order:
-        draft.emit(EventType.MACHINE_UNDOING, move.path, order=order)
-        proceed(draft)
-    return bool(order)
+    node = retracing.before_transition(draft, indexes(move.path)[-1])
+    if node is None:
+        return False
+    draft.emit(EventType.MACHINE_UNDOING, move.path)
+    _retrace(draft, node)
+    return True
 
 
-def proceed(draft: Draft) -> None:
-    """Start the next undo, or end with the truth about all of them: the instance, or a state machine's transition."""
+def succeeded(draft: Draft, node: Node, output: Any) -> None:
+    undone(draft, node, attempt_state=AttemptState.SUCCEEDED, output=output)
+
+
+def undone(draft: Draft, node: Node, **facts: Any) -> None:
+    """Record an undo that worked, and go on with what waited for it."""
+    _record(draft, EventType.STEP_COMPENSATED, node.path, **facts)
+    _go_on_behind(draft, node)
+
+
+def failed(draft: Draft, node: Node, problem: Mapping[str, Any], **facts: Any) -> None:
+    """Record an undo that did not work, with further facts for the event, and go on with the rest."""
+    _record(draft, EventType.STEP_COMPENSATION_FAILED, node.path, error=dict(problem), **facts)
+    _go_on_behind(draft, node)
+
+
+def go_on_inside(draft: Draft, block: Node) -> None:
+    """Undo the next iterations of a ``foreach`` although many of those before have not ended."""
+    _open_more(draft, block, waited=True)
+    _give_turns(draft)
+
+
+def _go_on_behind(draft: Draft, node: Node) -> None:
+    if _is_machine(draft):
+        _retrace(draft, retracing.before(draft, node.path))
+    else:
+        _give_turns(draft)
+
+
+def _is_machine(draft: Draft) -> bool:
+    return draft.graph.definition.machine is not None
+
+
+def _record(draft: Draft, kind: EventType, path: str = "", **data: Any) -> None:
+    """Record an event that may let others have their turn; all rows that it touches are asked for at once."""
+    if not _is_machine(draft):
+        scouting.ask_ahead(draft, kind, path, data)
+    draft.emit(kind, path, **data)
+
+
+# ---------------------------------------------------------------- side by side
+def _give_turns(draft: Draft) -> None:
+    """Begin every undo whose turn has come, the latest completed first; with the last one the instance ends."""
+    while draft.reached:
+        turn = [draft.graph[path] for path in draft.reached]
+        draft.reached.clear()
+        steps = [node for node in turn if not node.is_repeat]
+        draft.need_values({path for node in steps for path in _reads(draft, node)})
+        for node in sorted(steps, key=lambda node: -(draft.step(node.path).settled or 0)):
+            _start(draft, node)
+        for node in turn:
+            if node.is_repeat:
+                _open_more(draft, node)
+    if draft.instance.undo_open == 0:
+        _end(draft)
+
+
+def _reads(draft: Draft, node: Node) -> set[str]:
+    if node.undone_by_child:
+        return set()
+    return {node.path, *draft.graph.reads(node, node.undo_parameters.reads)}
+
+
+def _open_more(draft: Draft, node: Node, *, waited: bool = False) -> None:
+    """Undo the next iterations of a block that repeats, if there are not too many under way.
+
+    Args:
+        waited: whether a ``foreach`` has waited long enough for those before.
+    """
+    block = draft.step(node.path)
+    number = _room(node, block, waited=waited)
+    if number <= 0:
+        return
+    if len(draft.events) >= repeating.EVENTS_AT_ONCE:
+        draft.command(SetTimer(step=node.path, kind=TimerKind.REPEAT, due_at=draft.now))
+        return
+    _record(draft, EventType.STEP_UNDOING, node.path, iterations=number)
+    if number == block.undo_left:
+        draft.command(ClearTimers(step=node.path))
+    elif node.kind is NodeKind.FOREACH:
+        most = node.foreach.max_concurrency
+        if most is None or block.undo_open + number < most:
+            due = draft.now + (repeating.PATIENCE if most is None else timedelta())
+            draft.command(SetTimer(step=node.path, kind=TimerKind.REPEAT, due_at=due))
+
+
+def _room(node: Node, block: StepSnapshot, *, waited: bool) -> int:
+    if node.kind is NodeKind.LOOP:
+        return min(block.undo_left, 1 - block.undo_open)
+    if node.kind is NodeKind.ADHOC:
+        return min(block.undo_left, repeating.PORTION) if block.undo_open <= repeating.REFILL else 0
+    most = node.foreach.max_concurrency
+    if not (waited and most is None) and block.undo_open > repeating.lowest(node):
+        return 0
+    room = repeating.PORTION if most is None else min(repeating.PORTION, most - block.undo_open)
+    return min(block.undo_left, room)
+
+
+# ---------------------------------------------------------------- one after the other
+def go_on_retracing(draft: Draft) -> None:
+    """Go on with what a state machine undoes before a move, where a pause held it up between two actions."""
+    transition = draft.instance.machine_transition
+    if transition is None or draft.step(f"{transition}.{MOVE}").state is not StepState.WAITING:
+        return
+    if not any(step.state is StepState.COMPENSATING for step in draft.steps.values()):
+        _retrace(draft, retracing.before_transition(draft, indexes(transition)[-1], again=False))
+
+
+def _retrace(draft: Draft, node: Node | None) -> None:
+    """Begin the undo of one action after the other until one is under way; then end, or let the machine move."""
+    if draft.paused:
+        return
     goes_on = draft.instance.state is not InstanceState.COMPENSATING
-    while draft.instance.undo_next < len(draft.instance.undo_order):
-        if goes_on and draft.instance.ending is not None:
-            break
-        node = draft.graph[draft.instance.undo_order[draft.instance.undo_next]]
-        if _start(draft, node):
+    while node is not None and not (goes_on and draft.instance.ending is not None):
+        _start(draft, node)
+        if draft.step(node.path).state is StepState.COMPENSATING:
             return
+        node = retracing.before(draft, node.path)
     if goes_on:
-        return draft.look_next(Look.UNDONE, MACHINE)
-    kind = EventType.INSTANCE_COMPENSATION_FAILED if draft.instance.undo_failed else EventType.INSTANCE_COMPENSATED
-    draft.emit(kind)
+        draft.look_next(Look.UNDONE, MACHINE)
+    else:
+        _end(draft)
 
 
-def _start(draft: Draft, node: Node) -> bool:
+# ---------------------------------------------------------------- both
+def _start(draft: Draft, node: Node) -> None:
     if node.undone_by_child:
         draft.emit(EventType.STEP_COMPENSATING, node.path, input=None, generation=draft.step(node.path).generation)
         telling.undo(draft, node)
-        return True
+        return
     step = draft.values_of(node.path)
     generation = step.generation + 1
     # A step that ended by `on_error: {output}` has a substitute for an output; what it really did is unknown.
@@ -87,23 +212,33 @@ def _start(draft: Draft, node: Node) -> bool:
         parameters = draft.evaluate(node.undo_parameters, node, {"output": output, "with": step.input})
     except OrchestratorError as problem:
         draft.emit(EventType.STEP_COMPENSATING, node.path, input=None, generation=generation)
-        draft.emit(EventType.STEP_COMPENSATION_FAILED, node.path, error=error_of(problem))
-        return False
+        _record(draft, EventType.STEP_COMPENSATION_FAILED, node.path, error=error_of(problem))
+        return
     draft.emit(EventType.STEP_COMPENSATING, node.path, input=parameters, generation=generation)
     draft.command(dispatch(node, generation))
-    return True
 
 
 def dispatch(node: Node, generation: int) -> Dispatch:
     return Dispatch(step=node.path, generation=generation, queue=node.undo_queue, timeout=node.undo_timeout)
 
 
-def succeeded(draft: Draft, node: Node, output: Any) -> None:
-    draft.emit(EventType.STEP_COMPENSATED, node.path, attempt_state="succeeded", output=output)
-    proceed(draft)
+def _end(draft: Draft) -> None:
+    """End with the truth about all undos."""
+    failed = draft.instance.undo_failed
+    draft.emit(EventType.INSTANCE_COMPENSATION_FAILED if failed else EventType.INSTANCE_COMPENSATED)
 
 
-def failed(draft: Draft, node: Node, problem: Mapping[str, Any], **facts: Any) -> None:
-    """Record an undo that did not work, with further facts for the event, and go on with the rest."""
-    draft.emit(EventType.STEP_COMPENSATION_FAILED, node.path, error=dict(problem), **facts)
-    proceed(draft)
+def end_at_once(draft: Draft, problem: Mapping[str, Any]) -> None:
+    """Fence off every undo under way: it is left undone, and says so; no other begins."""
+    under_way = [path for path, step in draft.steps.items() if step.state is StepState.COMPENSATING]
+    for path in sorted(under_way):
+        node, step = draft.graph[path], draft.step(path)
+        if telling.is_waited_for(node, step):
+            telling.terminate(draft, node)
+        ended = {} if step.attempt is None else {"attempt_state": AttemptState.CANCELLED}
+        draft.command(Withdraw(step=path))
+        draft.command(ClearTimers(step=path))
+        _record(draft, EventType.STEP_COMPENSATION_FAILED, path, error=dict(problem), **ended)
+    for path in sorted(path for path, step in draft.steps.items() if step.undo_left):
+        draft.command(ClearTimers(step=path))
+    draft.reached.clear()

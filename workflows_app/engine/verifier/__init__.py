@@ -9,17 +9,18 @@ Codes of errors: ``UNKNOWN_NEED``, ``CYCLIC_DEPENDENCY``, ``GOTO_TARGET`` (order
 ``UNKNOWN_PARAMETER``, ``INVALID_PARAMETER`` (activities); ``UNKNOWN_WORKFLOW``, ``MISSING_REQUIRED_INPUT``,
 ``INPUT_INVALID`` (calls); ``ELSE_NOT_LAST``, ``REST_UNUSED``, ``TOLERATE_UNUSED``, ``JOIN_UNREACHABLE``,
 ``RESERVED_NAME``, ``LOOP_LIMIT`` (branches); ``CACHE_WITH_COMPENSATE`` (caches); ``INVALID_KEY`` (keys);
-``UNKNOWN_OPERATION``, ``MISSING_REQUIRED_INPUT``,
-``UNKNOWN_PARAMETER`` (services); ``ARTIFACT_BY_HAND`` (artifacts); the codes of ``schemas.check_schema`` (``input``).
+``UNKNOWN_OPERATION``, ``MISSING_REQUIRED_INPUT``, ``UNKNOWN_PARAMETER`` (services);
+``ARTIFACT_BY_HAND`` (artifacts); ``SECRET_PLACE``, ``SECRET_IN_PARTS`` (secrets); the codes of
+``schemas.check_schema`` (``input``).
 Codes of warnings: ``BRANCH_NO_DEFAULT``, ``JOIN_ANY_SINGLE``, ``UNREACHABLE``, ``UNDECLARED_VARIABLE``,
-``UNDECLARED_INPUT``, ``DEPRECATED_WORKFLOW``, ``SLOT_DEADLOCK``, ``UNKNOWN_SERVICE``.
+``UNDECLARED_INPUT``, ``DEPRECATED_WORKFLOW``, ``SLOT_DEADLOCK``, ``UNKNOWN_SECRET``, ``UNKNOWN_SERVICE``.
 Of state machines: the errors ``UNKNOWN_STATE``, ``TERMINAL_STATE``, ``AMBIGUOUS_TRANSITION``; the warnings
 ``DEAD_END``, ``NOTHING_TO_UNDO``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from itertools import islice
 
 from workflows_app.engine import schemas
@@ -36,6 +37,7 @@ from workflows_app.engine.verifier import (
     keys,
     machines,
     order,
+    secrets,
     services,
     tables,
 )
@@ -57,6 +59,7 @@ def verify(
     workflows: Mapping[str, Callee | str] | None = None,
     table_of: TableOf | None = None,
     service_of: ServiceOf | None = None,
+    known_secrets: Callable[[], Collection[str]] | None = None,
 ) -> list[Problem]:
     """List every problem that the rules find in a parsed definition.
 
@@ -69,6 +72,8 @@ def verify(
         table_of: gives the published decision tables; ``None`` leaves out the rules about them. It is asked only where
             a step asks a table.
         service_of: gives the registered services, likewise.
+        known_secrets: gives the names of the secrets that are set on this installation; ``None`` leaves out the rule
+            about them. It is asked only where a step uses one.
 
     Returns:
         problems with their places, errors and warnings; no error means that the definition may be published.
@@ -79,6 +84,7 @@ def verify(
         problems += schemas.check_schema(definition.input_schema, path="input")
     problems += islice(order.problems(outline), MOST_PER_RULE)
     problems += islice(data.problems(outline), MOST_PER_RULE)
+    problems += islice(secrets.problems(outline, known_secrets), MOST_PER_RULE)
     if activities is not None:
         problems += islice(activity_rules.problems(outline, activities), MOST_PER_RULE)
     if workflows is not None:

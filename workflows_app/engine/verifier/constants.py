@@ -19,6 +19,6 @@ def known(value: Any) -> Any:
         return value
     try:
         compiled = expressions.compile_value(value)
-        return compiled.evaluate({}) if compiled.is_constant else schemas.ANYTHING
+        return compiled.evaluate({}) if compiled.is_constant and not compiled.secrets else schemas.ANYTHING
     except ExpressionError:
         return schemas.ANYTHING

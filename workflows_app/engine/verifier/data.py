@@ -30,6 +30,7 @@ _ELSEWHERE = {
     "failures": "write steps.<id>.failures",
     "iteration": "`iteration` can be read inside loop only",
     "steps": "no step can be read here",
+    "secret": 'write secret("name")',
     "state": "`state` can be read in state machines only; of a step write steps.<id>.state",
 }
 _COMPOUND = frozenset({"$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if", "patternProperties"})
@@ -62,7 +63,7 @@ def _variables(outline: Outline) -> frozenset[str]:
 def _constant_variables(outline: Outline) -> Iterator[Problem]:
     declared = outline.definition.variables
     for name, value in declared.items():
-        if any(True for _ in _templates(value, ())):
+        if any(True for _ in templates(value, ())):
             message = "first values are constants; assign an expression with a `set` step"
             yield Problem(code="NOT_AVAILABLE", path=join_path("variables", name), message=message)
     known = set(declared)
@@ -82,7 +83,7 @@ def _compiled(place: Place) -> Iterator[tuple[Keys, frozenset[Reference] | Probl
         yield place.keys, _attempt(place.keys, lambda: expressions.compile_expression(place.value).reads)
         return
     sound = True
-    for keys, text in _templates(place.value, place.keys):
+    for keys, text in templates(place.value, place.keys):
         compiled = _attempt(keys, lambda text=text: expressions.compile_value(text).reads)
         sound = sound and not isinstance(compiled, Problem)
         yield keys, compiled
@@ -100,7 +101,7 @@ def _attempt(keys: Keys, compiling: Any) -> frozenset[Reference] | Problem:
     return found
 
 
-def _templates(value: Any, keys: Keys) -> Iterator[tuple[Keys, str]]:
+def templates(value: Any, keys: Keys) -> Iterator[tuple[Keys, str]]:
     """Yield every string with an expression in it, in the order of the document."""
     stack: list[tuple[Keys, Any]] = [(keys, value)]
     while stack:
@@ -118,8 +119,10 @@ def _read(
     outline: Outline, upstream: Upstream, variables: frozenset[str], place: Place, keys: Keys, reference: Reference
 ) -> Iterator[Problem]:
     root, path = reference.root, join_path("", *keys)
-    if root == "secret":
-        yield Problem(code="NOT_AVAILABLE", path=path, message="secrets are not available in this release")
+    if root == "secret" and reference.name is not None:
+        if not place.takes_secrets:
+            message = "a secret may stand in `with` only: elsewhere its value would be stored"
+            yield Problem(code="SECRET_PLACE", path=path, message=message)
     elif root not in place.roots:
         message = _ELSEWHERE.get(root) or f"`{root}` is no name that can be read here{_guess(root, place.roots)}"
         yield Problem(code="UNKNOWN_NAME", path=path, message=message)

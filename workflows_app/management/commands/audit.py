@@ -25,6 +25,7 @@ class Command(AnsweringCommand):
 
     def answer(self, *, anchor: tuple[int, str] | None, **options: Any) -> int:
         faults = [fault for fault in (verification.verify_audit(),) if fault]
+        faults += verification.verify_checkpoints()
         if anchor is not None and not verification.contains_audit_head(*anchor):
             faults.append(
                 verification.Fault(target="audit trail", sequence=anchor[0], reason="the anchored entry is gone")

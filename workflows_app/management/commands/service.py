@@ -8,9 +8,8 @@ from typing import Any
 from workflows_app import service_views
 from workflows_app.engine.definition.yaml_writing import write_yaml
 from workflows_app.engine.states import BreakerState
-from workflows_app.management.answers import DONE, AnsweringCommand
+from workflows_app.management.answers import DONE, AnsweringCommand, person
 from workflows_app.management.listing import table, tame
-from workflows_app.management.person import person
 from workflows_app.management.reading import read
 from workflows_app.services import service_registry
 

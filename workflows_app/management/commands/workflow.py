@@ -27,13 +27,14 @@ from workflows_app.management import (
     exporting,
     importing,
     listing,
+    operating,
     planning,
+    purging,
     signalling,
     tables,
     templating,
 )
-from workflows_app.management.answers import DONE, REFUSED, STILL_RUNNING, AnsweringCommand
-from workflows_app.management.person import person
+from workflows_app.management.answers import DONE, REFUSED, STILL_RUNNING, AnsweringCommand, person
 from workflows_app.management.reading import read, read_definitions, read_input
 from workflows_app.management.writing import write, write_new
 from workflows_app.services import callees, definitions, graphs, imports, instances, signals
@@ -96,17 +97,15 @@ class Command(AnsweringCommand):
         sub.add_argument("event", metavar="EVENT", help="its type, for example payment.received")
         sub.add_argument("--correlate", metavar="KEY", required=True, help="the key that waiting steps correlate by")
         sub.add_argument("--data", default="null", help="JSON, or @FILE")
-        sub = verb("cancel", "Cancel an instance: stop what runs, undo what completed.")
-        sub.add_argument("id", metavar="ID")
-        undo = sub.add_mutually_exclusive_group()
-        undo.add_argument("--compensate", dest="compensate", action="store_true", default=None)
-        undo.add_argument("--no-compensate", dest="compensate", action="store_false")
-        sub.add_argument("--reason", default="")
-        sub = verb("terminate", "End an instance at once; nothing is undone.")
-        sub.add_argument("id", metavar="ID")
-        sub.add_argument("--reason", default="")
+        operating.add_arguments(verb, count)
+        purging.add_arguments(verb)
 
     def answer(self, *, verb: str, **options: Any) -> int:
+        if verb in operating.ACTS:
+            return self.do_operate(verb=verb, **options)
+        if verb in purging.VERBS:
+            self.show(*purging.answer(verb, actor=person(), **options))
+            return DONE
         return int(getattr(self, f"do_{verb}")(**options))
 
     # ------------------------------------------------------------ definitions
@@ -276,20 +275,10 @@ class Command(AnsweringCommand):
         self.show({"event": event, "correlate": correlate}, f"{event} is published")
         return DONE
 
-    def do_cancel(self, *, id: str, compensate: bool | None, reason: str, **options: Any) -> int:
-        found = instances.cancel(
-            instance_id=selectors.parse_id(id), compensate=compensate, reason=reason, actor=person()
-        )
-        self._say_state(found.pk, found.state, "cancelling" if found.state == "running" else found.state)
-        return DONE
-
-    def do_terminate(self, *, id: str, reason: str, **options: Any) -> int:
-        found = instances.terminate(instance_id=selectors.parse_id(id), reason=reason, actor=person())
-        self._say_state(found.pk, found.state, found.state)
-        return DONE
-
-    def _say_state(self, instance_id: UUID, state: str, word: str) -> None:
-        self.show({"id": str(instance_id), "state": state}, f"{instance_id} is {word}")
+    def do_operate(self, *, verb: str, **options: Any) -> int:
+        document, text, code = operating.answer(verb, actor=person(), **options)
+        self.show(document, text)
+        return code
 
 
 def count(text: str) -> int:

@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from tests.integration.activities.messages.relay import Relay, relaying
-from tests.services.fixtures import Services, services  # noqa: F401
+from tests.services.fixtures import Services
 from tests.services.rabbitmq import RabbitMQ
 from workflows_app.activities import ActivityContext, ActivityError, registry
 
@@ -24,7 +24,7 @@ def _discovered() -> None:
 
 
 @pytest.fixture
-def rabbit(services: Services, settings: Any, monkeypatch: pytest.MonkeyPatch) -> RabbitMQ:  # noqa: F811
+def rabbit(services: Services, settings: Any, monkeypatch: pytest.MonkeyPatch) -> RabbitMQ:
     """A RabbitMQ as the connection ``events``."""
     server: RabbitMQ = services.broker("rabbitmq")
     monkeypatch.setenv("EVENTS_URL", server.url)
@@ -49,7 +49,7 @@ def queue(channel: Any) -> Iterator[str]:
 
 
 @pytest.fixture
-def client(services: Services, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[redis.Redis]:  # noqa: F811
+def client(services: Services, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[redis.Redis]:
     """A Redis as the connection ``cache``, and the test's own client to it."""
     server = services.broker("redis")
     monkeypatch.setenv("CACHE_URL", server.url)

@@ -25,7 +25,7 @@ def ready(channel: Any, queue: str) -> int:
 
 
 def wait_for(channel: Any, queue: str, count: int) -> None:
-    ends = time.monotonic() + 10
+    ends = time.monotonic() + 60
     while ready(channel, queue) != count:
         assert time.monotonic() < ends, f"{ready(channel, queue)} messages, not {count}"
         time.sleep(0.02)
@@ -234,12 +234,12 @@ def test_what_does_not_fit_into_one_result_waits_for_the_next(perform, channel, 
 def test_a_wait_ends_with_the_first_message_or_when_its_time_is_over(perform, channel, queue):
     begun = time.monotonic()
     assert perform("message.receive", connection="events", wait=0.3, **{"from": queue})["count"] == 0
-    assert 0.3 <= time.monotonic() - begun < 3
+    assert 0.3 <= time.monotonic() - begun < 10
 
     put(channel, queue, "1")
     begun = time.monotonic()
     assert perform("message.receive", connection="events", wait=20, max_messages=5, **{"from": queue})["count"] == 1
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 15
 
 
 def test_a_step_that_is_told_to_stop_stops_waiting(perform, channel, queue, attempt):

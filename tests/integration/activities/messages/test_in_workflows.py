@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,14 +9,13 @@ import pytest
 
 from tasks import execution
 from tasks.activities.messages import holder
-from tasks.leases import Hold
 from tests.integration.driver import Driver
 from tests.integration.engine.outcomes import flow
+from tests.integration.working import Worker, make_worker
 from workflows_app import selectors
 from workflows_app.activities import ActivityContext, registry
 from workflows_app.models import Instance
 from workflows_app.services import sweep
-from workflows_app.services.steps import Claim
 
 PLACES = [
     pytest.param(("events", ""), marks=pytest.mark.rabbitmq, id="amqp"),
@@ -27,23 +24,9 @@ PLACES = [
 ]
 
 
-class Worker(Driver):
-    """A driver whose steps go the whole way of a worker's: claim, perform, record, and what comes afterwards."""
-
-    def work(self, claim: Claim) -> None:
-        execution.run(claim)
-
-
 @pytest.fixture
 def worker(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> Worker:
-    @contextmanager
-    def hold(claim: Claim, slow: Any = None) -> Iterator[Hold]:
-        yield Hold(claim, slow)
-
-    # The test's own transaction stays open around everything; a lease is not what is tested here.
-    monkeypatch.setattr(execution.keeper, "hold", hold)
-    monkeypatch.setattr(execution, "drop_open_transactions", lambda: None)
-    return Worker()
+    return make_worker(monkeypatch)
 
 
 @pytest.fixture(params=PLACES)

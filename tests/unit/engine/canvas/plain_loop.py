@@ -21,7 +21,7 @@ class Interpreter(Simulator):
             if self.dispatches:
                 path = next(iter(self.dispatches))
                 del self.dispatches[path]
-                self._take(StepClaimed(step=path, worker="w"), path)
+                self.take(StepClaimed(step=path, worker="w"), path)
                 settle(self, path)
             else:
                 key = min(self.timers, key=lambda k: (self.timers[k], k))
@@ -37,9 +37,9 @@ def settle(simulator: Simulator, path: str) -> None:
     simulator.now += timedelta(milliseconds=simulator.random.randint(1, 1000))
     if step.role is Role.ACTION and getattr(simulator.graph[path].step.body, "activity", "") == "core.fail":
         error = {"code": "BOOM", "message": "no", "details": {}, "recoverable": True}
-        simulator._take(AttemptFailed(step=path, number=step.attempt, error=error), path)
+        simulator.take(AttemptFailed(step=path, number=step.attempt, error=error), path)
     else:
-        simulator._take(AttemptSucceeded(step=path, number=step.attempt, output=step.input), path)
+        simulator.take(AttemptSucceeded(step=path, number=step.attempt, output=step.input), path)
 
 
 def outcome(simulator: Simulator) -> dict[str, Any]:

@@ -38,7 +38,23 @@ def test_a_canvas_leads_where_the_plain_loop_leads_and_nothing_has_to_be_swept(
     assert outcome(workers) == sequential(drawn)
     assert workers.seen.swept == 0, "a dispatch had no message"
     assert workers.seen.useless == 0, "a message had no dispatch"
-    assert fusing or workers.seen.mistaken == 0, "a canvas foretold something else"
+    # Where a failed step jumps to is not what follows it.
+    jumps = any(node.step.goto for node in workers.graph.written.values())
+    assert fusing or jumps or workers.seen.mistaken == 0, "a canvas foretold something else"
+
+
+def test_a_jump_after_a_failure_is_led_by_a_plan_of_its_own() -> None:
+    first = activity("s1", activity="core.fail", on_error={"goto": "s3"})
+    workers = Workers(flow(first, activity("s2", "s1"), activity("s3", "s2")), 0, fusing=False, weather=CALM)
+
+    workers.run()
+
+    assert {path: step.state for path, step in workers.state.steps.items()} == {
+        "s1": "failed",
+        "s2": "skipped",
+        "s3": "completed",
+    }
+    assert (workers.seen.planned, workers.seen.mistaken, workers.seen.swept) == (2, 1, 0)
 
 
 @RANDOM

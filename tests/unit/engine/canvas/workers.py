@@ -143,9 +143,9 @@ class Workers(Simulator):
         return sorted(sent) == sorted((d.step, d.generation) for d in dispatches)
 
     # ------------------------------------------------------------ publishing
-    def _take(self, occurrence: Any, about: str | None) -> None:
+    def take(self, occurrence: Any, about: str | None) -> None:
         before = dict(self.dispatches)
-        super()._take(occurrence, about)
+        super().take(occurrence, about)
         self.new = [d for path, d in self.dispatches.items() if before.get(path) is not d]
 
     def _publish(self, dispatches: list[Dispatch]) -> None:
@@ -169,10 +169,10 @@ class Workers(Simulator):
         for _ in range(limit):
             if self.ended:
                 return
-            self._do_something()
+            self.do_something()
         raise AssertionError(f"no end after {limit} occurrences: {self.state.instance}")
 
-    def _do_something(self) -> None:
+    def do_something(self) -> None:
         acts = ["deliver"] * bool(self.broker) * 3 + ["end"] * bool(self.runs) * 3
         if self.cancels and self.state.instance.ending is None:
             acts.append("cancel")
@@ -220,7 +220,7 @@ class Workers(Simulator):
     def _claim(self, run: Run, ticket: Dispatch) -> None:
         del self.dispatches[ticket.step]
         run.path, run.queue = ticket.step, ticket.queue
-        self._take(StepClaimed(step=ticket.step, worker="w"), ticket.step)
+        self.take(StepClaimed(step=ticket.step, worker="w"), ticket.step)
 
     def _go_on(self, run: Run) -> None:
         """End the attempt in hand, or find that it was ended by somebody else."""
@@ -228,7 +228,7 @@ class Workers(Simulator):
         if step.attempt is None:
             self.new = []
         elif self._chance(self.weather.killed) and step.losses < 3:
-            self._take(AttemptLost(step=run.path, number=step.attempt), run.path)
+            self.take(AttemptLost(step=run.path, number=step.attempt), run.path)
             self.runs.remove(run)
             self.broker += [run.message] * self._chance(0.5)
             self._publish(self._published())
@@ -270,5 +270,5 @@ class Workers(Simulator):
 
     def _cancel(self) -> None:
         self.cancels = False
-        self._take(Cancel(actor="ada", compensate=self.random.choice([None, True, False])), None)
+        self.take(Cancel(actor="ada", compensate=self.random.choice([None, True, False])), None)
         self._publish(self._published())

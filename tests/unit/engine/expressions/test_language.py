@@ -236,7 +236,14 @@ def test_reading_what_is_missing_names_the_path(source, path):
         ("(5).map(n, n)", "needs a list"),
         ("{'a': 1, 'a': 2}", "twice"),
         ("{1: 2}", "strings"),
-        ("secret('shop')", "`with` only"),
+        ("secret('shop') + 'x'", "stands alone"),
+        ("secret('shop') == 'x'", "stands alone"),
+        ("secret('shop').startsWith('x')", "stands alone"),
+        ("{'key': secret('shop')}", "stands alone"),
+        ("input.live ? secret('shop') : 'x'", "stands alone"),
+        ("[1].map(n, secret('shop'))", "stands alone"),
+        ("secret('shop')[input.key]", "stands alone"),
+        ("size(secret('shop').key)", "stands alone"),
     ],
 )
 def test_an_error_gives_its_reason(source, reason):
@@ -254,12 +261,12 @@ def test_a_boolean_operand_that_fails_counts_only_when_nothing_decides():
         value_of("input.missing > 1 || false")
 
 
-def test_a_secret_is_what_the_caller_makes_of_it():
-    secret = expressions.compile_expression('"Bearer " + secret("shop")')
+def test_a_secret_comes_to_a_placeholder_whatever_the_data_says():
+    secret = expressions.compile_expression('secret("shop").key')
 
-    result = secret.evaluate({"secret": lambda name: f"<{name}>"})
+    result = secret.evaluate({"secret": {"shop": "mine"}, "shop": "mine"})
 
-    assert result == "Bearer <shop>"
+    assert result == {"$secret": "shop", "path": ["key"]}
 
 
 def test_names_may_be_lazy_mappings():

@@ -22,8 +22,10 @@ class MachineSimulator(Simulator):
     ``answers`` says how they were answered, in order: ``accepted``, or the code of a refusal.
     """
 
-    def __init__(self, definition: Definition, seed: int, *, events: int = 12, cancel: bool = False) -> None:
-        super().__init__(definition, seed, cancel=cancel)
+    def __init__(
+        self, definition: Definition, seed: int, *, events: int = 12, cancel: bool = False, pauses: int = 0
+    ) -> None:
+        super().__init__(definition, seed, cancel=cancel, pauses=pauses)
         self.left = events
         self.answers: list[str] = []
 
@@ -41,10 +43,10 @@ class MachineSimulator(Simulator):
             self.left -= 1
             self.send(self.random.choice(EVENTS), self.random.randint(0, 9))
             return True
-        busy = self.dispatches or self.running() or self.cancels
+        busy = self.dispatches or self.running() or self.cancels or self.pauses or self.paused
         near = {key: due for key, due in self.timers.items() if key[1] is TimerKind.RETRY}
         if busy or near or (self.timers and self.left):
-            self._do_something()
+            self.do_something()
             return True
         return bool(self.left)
 
@@ -53,7 +55,7 @@ class MachineSimulator(Simulator):
         occurrence = EventReceived(event=event, data=data, actor="ada", expected=expected)
         before = (self.state.instance, dict(self.state.steps))
         try:
-            self._take(occurrence, "machine")
+            self.take(occurrence, "machine")
         except OrchestratorError as refusal:
             self.answers.append(refusal.code)
             unchanged = (self.state.instance, self.state.steps) == before

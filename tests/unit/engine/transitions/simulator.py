@@ -27,12 +27,15 @@ from workflows_app.engine.commands import (
     Unsubscribe,
     Withdraw,
 )
+from workflows_app.engine.compensation import needs_undo
 from workflows_app.engine.definition import Definition
+from workflows_app.engine.errors import StateForbids
 from workflows_app.engine.events import Event
 from workflows_app.engine.fold import State
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.node import Node, NodeKind
 from workflows_app.engine.paths import indexes, iteration_of
+from workflows_app.engine.reopening import evidence
 from workflows_app.engine.snapshot import NOT_LOADED, InstanceSnapshot, StepSnapshot
 from workflows_app.engine.states import (
     INSTANCE_ENDED,
@@ -57,6 +60,11 @@ from workflows_app.engine.transitions import (
     Gathered,
     MemberChosen,
     Occurrence,
+    Pause,
+    Resume,
+    Retry,
+    RunNow,
+    Skip,
     Slice,
     SliceMiss,
     StaleOccurrence,
@@ -95,18 +103,37 @@ class Simulator:
         definition: a sound definition.
         seed: decides the order of everything and every outcome.
         trouble: probability that an attempt does not succeed.
+        cancel: whether an operator cancels at some time.
+        meddles: how often an operator skips a step, or ends a back-off.
+        pauses: how often an operator pauses; each time the instance is resumed at some time.
+
+    ``decided`` has, for each decision, the sequence of its last event.
     """
 
-    def __init__(self, definition: Definition, seed: int, *, trouble: float = 0.3, cancel: bool = False) -> None:
+    def __init__(
+        self,
+        definition: Definition,
+        seed: int,
+        *,
+        trouble: float = 0.3,
+        cancel: bool = False,
+        pauses: int = 0,
+        meddles: int = 0,
+    ) -> None:
         self.graph = Graph(definition, calls=OTHER)
         self.random = random.Random(seed)
         self.trouble = trouble
         self.cancels = cancel
+        self.pauses = pauses
+        self.meddles = meddles
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
         self.state = State(
             self.graph, InstanceSnapshot(id="i", workflow=definition.name, version=definition.version), {}
         )
         self.events: list[Event] = []
+        self.decided: list[int] = []
+        self.loaded: list[int] = []
+        self.asked: list[int] = []
         self.dispatches: dict[str, Dispatch] = {}
         self.timers: dict[tuple[str, TimerKind], datetime] = {}
         self.told: set[str] = set()
@@ -121,23 +148,35 @@ class Simulator:
     def ended(self) -> bool:
         return self.state.instance.state in INSTANCE_ENDED
 
+    @property
+    def paused(self) -> bool:
+        return self.state.instance.state is InstanceState.PAUSED
+
     def start(self) -> None:
         self.state.instance = replace(self.state.instance, input={})
-        self._take(Start(input={}, correlation_id="c", actor="ada"), None)
+        self.take(Start(input={}, correlation_id="c", actor="ada"), None)
 
-    def run(self, *, limit: int = 5000) -> None:
-        """Do one possible thing after the other until the instance ends."""
+    def run(self, *, limit: int = 5000, retries: int = 0) -> None:
+        """Do one possible thing after the other until the instance ends; where it failed, retry it some times."""
         self.start()
+        self.go_on(limit=limit, retries=retries)
+
+    def go_on(self, *, limit: int = 5000, retries: int = 0) -> None:
         for _ in range(limit):
-            if self.ended:
+            if self.ended and (not retries or self.state.instance.state is not InstanceState.FAILED):
                 return
-            self._do_something()
+            if self.ended:
+                retries -= 1
+                assert not self.dispatches
+                self.take(Retry(actor="ada", evidence=evidence(self.events)), None)
+            else:
+                self.do_something()
         raise AssertionError(f"no end after {limit} occurrences: {self.state.instance}")
 
     def running(self) -> list[str]:
         return sorted(path for path, step in self.state.steps.items() if step.attempt is not None)
 
-    def _do_something(self) -> None:
+    def do_something(self) -> None:
         choices = [("claim", path) for path in sorted(self.dispatches)]
         choices += [("end", path) for path in self.running()]
         choices += [("child", child) for child in sorted(self.children)]
@@ -149,11 +188,18 @@ class Simulator:
         choices += [("choose", path) for path in self.open_sections()]
         if self.cancels and self.state.instance.ending is None:
             choices.append(("cancel", ""))
+        if self.paused:
+            assert not self.dispatches, "no worker gets anything of a paused instance"
+            choices.append(("resume", ""))
+        elif self.pauses and self.state.instance.state is InstanceState.RUNNING and self.state.instance.ending is None:
+            choices.append(("pause", ""))
+        if self.meddles:
+            choices.append(("meddle", ""))
         assert choices, f"nothing can ever happen again: {self.state.instance}, {self.state.steps}"
         act, path = self.random.choice(choices)
         if act == "claim":
             del self.dispatches[path]
-            self._take(StepClaimed(step=path, worker="w"), path)
+            self.take(StepClaimed(step=path, worker="w"), path)
         elif act == "end":
             self._end(path)
         elif act == "arrive":
@@ -169,10 +215,17 @@ class Simulator:
             key = min(self.timers, key=lambda k: (self.timers[k], k))
             self.now = max(self.now, self.timers.pop(key))
             self._try(TimerFired(step=key[0], kind=key[1]), key[0] or None)
+        elif act == "pause":
+            self.pauses -= 1
+            self.take(Pause(actor="ada", reason="lunch"), None)
+        elif act == "meddle":
+            self._meddle()
+        elif act == "resume":
+            self.take(Resume(actor="ada"), None)
         else:
             self.cancels = False
             compensate = self.random.choice([None, True, False])
-            self._take(Cancel(actor="ada", compensate=compensate), None)
+            self.take(Cancel(actor="ada", compensate=compensate), None)
 
     def open_sections(self) -> list[str]:
         """Ad-hoc sections that wait for people, by path."""
@@ -198,10 +251,18 @@ class Simulator:
             ]
         if members:
             member, data = self.random.choice(members), self.random.choice([None, 1, {"n": "x"}])
-            self._take(
+            self.take(
                 MemberChosen(section=path, member=member, act=act, person="ada", groups=frozenset({"all"}), data=data),
                 path,
             )
+
+    def _meddle(self) -> None:
+        """Try to skip any step, or to run it now; what is refused changes nothing."""
+        self.meddles -= 1
+        path = self.random.choice(sorted({*self.graph.nodes, *self.state.steps}))
+        act = self.random.choice([Skip, Skip, RunNow])
+        with suppress(StateForbids):
+            self.take(act(step=path, actor="ada", reason="why not"), path)
 
     def arrival(self) -> tuple[str, dict[str, Any]] | None:
         """The oldest event that a step waits for and has not looked at; of several steps the one that waits longest."""
@@ -214,7 +275,7 @@ class Simulator:
 
     def _arrive(self, path: str, event: dict[str, Any]) -> None:
         length = len(self.events)
-        self._take(EventArrived(step=path, event=event), path)
+        self.take(EventArrived(step=path, event=event), path)
         if len(self.events) > length:
             self.consumed[event["id"]] = path
         else:
@@ -253,7 +314,7 @@ class Simulator:
                 ]
             )
         self.now += timedelta(milliseconds=self.random.randint(1, 1000))
-        self._take(occurrence, path)
+        self.take(occurrence, path)
 
     def _end_child(self, child: str) -> None:
         """Let an instance that a step called end; a second notice of the same end changes nothing."""
@@ -266,7 +327,7 @@ class Simulator:
         error = None if cause is None else {"code": "BELOW", "message": "no", "details": {}, "recoverable": False}
         end = ChildEnded(step=path, child=child, state=state, cause=cause, output={"of": path}, error=error)
         self.now += timedelta(milliseconds=self.random.randint(1, 1000))
-        self._take(end, path)
+        self.take(end, path)
         if child not in self.children:
             before = len(self.events)
             self._try(end, path)
@@ -274,9 +335,9 @@ class Simulator:
 
     def _try(self, occurrence: Occurrence, about: str | None) -> None:
         with suppress(StaleOccurrence):
-            self._take(occurrence, about)
+            self.take(occurrence, about)
 
-    def _take(self, occurrence: Occurrence, about: str | None) -> None:
+    def take(self, occurrence: Occurrence, about: str | None) -> None:
         decision = self._decide_on_demand(occurrence, about)
         tables = {asked: TABLES.get(asked) for asked in ASKED}
         everything = self._slice(set(), set(), True, True, complete=True, tables=tables)
@@ -286,6 +347,8 @@ class Simulator:
         for event in decision.events:
             self._apply(event)
         self.events.extend(decision.events)
+        self.decided.append(len(self.events))
+        self.loaded.append(len(decision.before.steps))
         self._obey(decision)
 
     def _apply(self, event: Event) -> None:
@@ -302,13 +365,15 @@ class Simulator:
         reach = self.graph.reach(about)
         paths, valued, whole, with_input = set(reach.paths), set(reach.values), False, reach.input
         complete = False
-        further: dict[str, dict[Any, Any]] = {"items": {}, "gathered": {}, "tables": {}}
-        for _ in range(len(self.graph.written) + len(self.state.steps) + len(ASKED) + 5):
+        further: dict[str, Any] = {"items": {}, "gathered": {}, "tables": {}}
+        for turn in range(1, len(self.graph.written) + len(self.state.steps) + len(ASKED) + 5):
             try:
                 slice_ = self._slice(paths, valued, whole, with_input, complete=complete, **further)
-                return decide(slice_, occurrence, now=self.now)
+                decision = decide(slice_, occurrence, now=self.now)
+                self.asked.append(turn)
+                return decision
             except SliceMiss as miss:
-                paths |= miss.paths | miss.values
+                paths |= miss.paths | miss.rows | miss.values
                 valued |= miss.values
                 whole, with_input = whole or miss.whole, with_input or miss.input
                 complete = complete or miss.complete
@@ -317,6 +382,8 @@ class Simulator:
                     further["items"][path, first] = tuple(self.state.step(path).input["items"][first : first + number])
                 if miss.table is not None:
                     further["tables"][miss.table] = TABLES.get(miss.table)
+                if miss.undo_inside:
+                    further["undo_inside"] = self._undo_inside()
                 if miss.gathered is not None:
                     further["gathered"][miss.gathered] = self._gathered(miss.gathered)
         raise AssertionError("the slice never suffices")
@@ -332,10 +399,18 @@ class Simulator:
             errors={index: step.error for index, step in over.items() if step.error is not None},
         )
 
+    def _undo_inside(self) -> bool:
+        past = [
+            (path, step) for path, step in self.state.steps.items() if iteration_of(path) and step.settled is not None
+        ]
+        return any(needs_undo(self.graph[path], step) for path, step in past)
+
     def _is_past(self, path: str, step: StepSnapshot) -> bool:
         """Whether a row settled inside an iteration that has settled: ``whole`` leaves it out."""
         around = iteration_of(path)
-        return around is not None and step.state not in STEP_OPEN and self.state.step(around).settled is not None
+        if step.state in STEP_OPEN | {StepState.COMPENSATING} or step.undo_left:
+            return False
+        return around is not None and self.state.step(around).settled is not None
 
     def _slice(
         self, paths: set[str], valued: set[str], whole: bool, with_input: bool, *, complete: bool, **further: Any

@@ -18,13 +18,15 @@ from workflows_app.engine.schemas import validate
 from workflows_app.engine.states import STEP_OPEN, AttemptState, Role, StepState
 
 SEEDS = st.integers(0, 2**32 - 1)
+PAUSES = st.sampled_from([0, 0, 1, 5])
+"""How often the machine is paused and resumed."""
 many = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @many
-@given(definition=machines(), seed=SEEDS, cancel=st.booleans())
-def test_a_machine_takes_one_event_at_a_time_and_loses_none(definition, seed, cancel):
-    simulator = MachineSimulator(definition, seed, cancel=cancel)
+@given(definition=machines(), seed=SEEDS, cancel=st.booleans(), pauses=PAUSES)
+def test_a_machine_takes_one_event_at_a_time_and_loses_none(definition, seed, cancel, pauses):
+    simulator = MachineSimulator(definition, seed, cancel=cancel, pauses=pauses)
 
     simulator.run()
 
@@ -47,9 +49,9 @@ def test_a_machine_takes_one_event_at_a_time_and_loses_none(definition, seed, ca
 
 
 @many
-@given(definition=machines(), seed=SEEDS, cancel=st.booleans())
-def test_the_history_alone_gives_the_stored_state(definition, seed, cancel):
-    simulator = MachineSimulator(definition, seed, cancel=cancel)
+@given(definition=machines(), seed=SEEDS, cancel=st.booleans(), pauses=PAUSES)
+def test_the_history_alone_gives_the_stored_state(definition, seed, cancel, pauses):
+    simulator = MachineSimulator(definition, seed, cancel=cancel, pauses=pauses)
     simulator.run()
 
     replayed = replay(simulator.graph, simulator.state.instance, simulator.events)
@@ -58,9 +60,9 @@ def test_the_history_alone_gives_the_stored_state(definition, seed, cancel):
 
 
 @many
-@given(definition=machines(), seed=SEEDS, cancel=st.booleans())
-def test_nothing_is_left_half_done(definition, seed, cancel):
-    simulator = MachineSimulator(definition, seed, cancel=cancel)
+@given(definition=machines(), seed=SEEDS, cancel=st.booleans(), pauses=PAUSES)
+def test_nothing_is_left_half_done(definition, seed, cancel, pauses):
+    simulator = MachineSimulator(definition, seed, cancel=cancel, pauses=pauses)
 
     simulator.run()
 
@@ -78,9 +80,9 @@ def test_nothing_is_left_half_done(definition, seed, cancel):
 
 
 @many
-@given(definition=machines(), seed=SEEDS)
-def test_a_state_changes_only_along_a_transition_or_a_time_out(definition, seed):
-    simulator = MachineSimulator(definition, seed)
+@given(definition=machines(), seed=SEEDS, pauses=PAUSES)
+def test_a_state_changes_only_along_a_transition_or_a_time_out(definition, seed, pauses):
+    simulator = MachineSimulator(definition, seed, pauses=pauses)
 
     simulator.run()
 
@@ -97,9 +99,9 @@ def test_a_state_changes_only_along_a_transition_or_a_time_out(definition, seed)
 
 
 @many
-@given(definition=machines(), seed=SEEDS, cancel=st.booleans())
-def test_what_is_undone_was_done_and_is_undone_once(definition, seed, cancel):
-    simulator = MachineSimulator(definition, seed, cancel=cancel)
+@given(definition=machines(), seed=SEEDS, cancel=st.booleans(), pauses=PAUSES)
+def test_what_is_undone_was_done_and_is_undone_once(definition, seed, cancel, pauses):
+    simulator = MachineSimulator(definition, seed, cancel=cancel, pauses=pauses)
 
     simulator.run()
 
@@ -112,11 +114,13 @@ def test_what_is_undone_was_done_and_is_undone_once(definition, seed, cancel):
         assert any(
             a.state in may_have or (a.error or {}).get("details", {}).get("effect") == "unknown" for a in attempts
         )
+    around, settled = "", []
     for event in simulator.events:
-        if event.type is EventType.MACHINE_UNDOING:
-            around = event.step.rpartition(".")[0]
-            assert all(not path.startswith(f"{around}.") for path in event.data["order"])
-            settled = [state.steps[path].settled for path in event.data["order"]]
+        if event.type in (EventType.MACHINE_UNDOING, EventType.INSTANCE_COMPENSATING):
+            around, settled = event.step.rpartition(".")[0], []
+        elif event.type is EventType.STEP_COMPENSATING:
+            assert not around or not event.step.startswith(f"{around}."), "what this transition did stays"
+            settled.append(state.steps[event.step].settled)
             assert settled == sorted(settled, reverse=True)
 
 

@@ -1,0 +1,113 @@
+"""The operators' verbs of ``manage.py workflow``: by id, by filter, and what they refuse."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from tests.integration.test_commands import Shell, published, shell  # noqa: F401 - fixtures
+from workflows_app.models import Instance
+
+pytestmark = pytest.mark.django_db
+
+
+def begin(prompt: Shell) -> str:
+    return str(prompt.json("workflow", "start", "greet", "--input", '{"name": "A"}')[1]["id"])
+
+
+def test_pause_and_resume_say_what_happened(published: Shell) -> None:  # noqa: F811
+    key = begin(published)
+
+    assert published.json("workflow", "pause", key, "--reason", "lunch") == (0, {"id": key, "state": "paused"})
+    text = published.run("workflow", "show", key)[1]
+    assert "Paused by" in text
+    assert "lunch" in text
+    assert published.run("workflow", "pause", key)[0] == 1
+    assert "only a running one can be paused (STATE_FORBIDS)" in published.errors
+    assert published.run("workflow", "resume", key, "--data", '{"nobody": 1}')[0] == 1
+    assert "UNKNOWN_VARIABLE" in published.errors
+    assert published.run("workflow", "resume", key, "--data", "[1]")[0] == 1
+    assert published.run("workflow", "resume", key, "--data", "{")[0] == 1
+    assert "NOT_JSON" in published.errors
+    assert published.json("workflow", "resume", key) == (0, {"id": key, "state": "running"})
+
+
+def test_a_filter_gives_one_result_for_each_and_none_stops_the_others(published: Shell) -> None:  # noqa: F811
+    keys = [begin(published) for _ in range(3)]
+    published.run("workflow", "pause", keys[1])
+
+    code, found = published.json("workflow", "pause", "--workflow", "greet", "--reason", "all of them")
+
+    assert code == 1
+    assert (found["done"], found["refused"]) == (2, 1)
+    assert {each["id"]: each.get("error", {}).get("code") for each in found["results"]} == {
+        keys[0]: None,
+        keys[1]: "STATE_FORBIDS",
+        keys[2]: None,
+    }
+    assert set(Instance.objects.values_list("state", flat=True)) == {"paused"}
+
+    code, found = published.json("workflow", "cancel", "--where", "state=paused", "--limit", "2")
+    assert (code, found["done"]) == (0, 2)
+    assert [each["state"] for each in found["results"]] == ["cancelled"] * 2
+    left = Instance.objects.get(state="paused")
+    code, text = published.run("workflow", "terminate", "--where", f"correlation_id={left.pk}")
+    assert (code, text.strip().splitlines()[-1]) == (0, "1 done, 0 refused")
+
+
+def test_a_filter_that_chooses_nothing_does_nothing(published: Shell) -> None:  # noqa: F811
+    assert published.json("workflow", "cancel", "--workflow", "nobody") == (
+        0,
+        {"done": 0, "refused": 0, "results": []},
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["cancel"],
+        ["cancel", "--limit", "3"],
+        ["cancel", "some-id", "--workflow", "greet"],
+        ["pause", "--where", "state"],
+        ["pause", "--where", "state=asleep"],
+        ["pause", "--where", "colour=red"],
+    ],
+)
+def test_a_filter_that_is_none_is_wrong_usage(published: Shell, arguments: list[str]) -> None:  # noqa: F811
+    begin(published)
+
+    with pytest.raises(CommandError) as wrong:
+        call_command("workflow", *arguments)
+
+    assert wrong.value.returncode == 2
+    assert Instance.objects.get().state == "running"
+
+
+def test_the_verbs_about_one_step_and_about_variables(published: Shell) -> None:  # noqa: F811
+    key = begin(published)
+    step = next(iter(published.json("workflow", "show", key)[1]["steps"]))
+
+    assert published.run("workflow", "run-now", key, step)[0] == 1
+    assert "STATE_FORBIDS" in published.errors
+    assert published.run("workflow", "set-variables", key, "{}")[0] == 1
+    assert published.run("workflow", "skip", key, "nobody")[0] == 1
+    assert "STEP_NOT_FOUND" in published.errors
+    published.run("workflow", "pause", key)
+    assert published.json("workflow", "set-variables", key, "{}") == (0, {"id": key, "state": "paused"})
+    assert published.json("workflow", "skip", key, step, "--reason", "x") == (0, {"id": key, "state": "paused"})
+    assert published.json("workflow", "show", key)[1]["steps"][step] == "skipped"
+
+
+def test_a_workflow_a_queue_and_everything_are_paused_and_go_on(published: Shell) -> None:  # noqa: F811
+    key = begin(published)
+
+    for option, name in (("--definition", "greet"), ("--queue", "default"), ("--all", None)):
+        arguments = [option] if name is None else [option, name]
+        document = {"kind": option.strip("-"), "name": name}
+        assert published.json("workflow", "pause", *arguments, "--reason", "x") == (0, {**document, "paused": True})
+        assert published.run("workflow", "pause", *arguments)[0] == 1
+        assert "is paused by" in published.run("workflow", "show", key)[1]
+        assert published.json("workflow", "resume", *arguments) == (0, {**document, "paused": False})
+        assert published.run("workflow", "resume", *arguments)[0] == 1
+    with pytest.raises(CommandError, match="stand alone"):
+        call_command("workflow", "pause", key, "--all")
