@@ -14,6 +14,7 @@ from workflows_app.models import (
     Artifact,
     Attempt,
     AuditEntry,
+    Breaker,
     CachedResult,
     Checkpoint,
     DecisionTable,
@@ -25,9 +26,11 @@ from workflows_app.models import (
     Hold,
     Instance,
     Notice,
+    Place,
     PublishedEvent,
     Queue,
     Secret,
+    Service,
     Slot,
     SlotKey,
     Step,
@@ -158,6 +161,27 @@ class SlotAdmin(ReadOnly):
     list_display = ("id", "instance_id", "workflow", "key", "places", "state")
     list_filter = ("state",)
     search_fields = ("=instance__id", "workflow", "key")
+    ordering = ("id",)
+
+
+@admin.register(Service)
+class ServiceAdmin(ReadOnly):
+    list_display = ("name", "registered_at", "registered_by")
+    search_fields = ("name",)
+
+
+@admin.register(Breaker)
+class BreakerAdmin(ReadOnly):
+    list_display = ("service", "operation", "state", "failures", "since", "open_until", "cause")
+    list_filter = ("state",)
+    search_fields = ("service", "operation")
+    ordering = ("service", "operation")
+
+
+@admin.register(Place)
+class PlaceAdmin(ReadOnly):
+    list_display = ("id", "service", "operation", "instance", "path", "number", "taken_at")
+    search_fields = ("service", "=instance")
     ordering = ("id",)
 
 

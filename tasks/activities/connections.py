@@ -70,22 +70,34 @@ def configured(name: str) -> Mapping[str, Any]:
     return found
 
 
+def without_credentials(url: str) -> Connection:
+    """A connection to an address that nobody set up: no headers, no secrets, the rules that are open to every call.
+
+    Raises:
+        ActivityError: CONNECTION_INVALID, not recoverable.
+    """
+    return _made(url, {"base_url": url}, egress.policy(rules()))
+
+
 def get(name: str) -> Connection:
     """The connection of that name.
 
     Raises:
         ActivityError: UNKNOWN_CONNECTION, or CONNECTION_INVALID with the reason; neither is recoverable.
     """
-    found = configured(name)
+    return _made(name, configured(name))
+
+
+def _made(name: str, found: Mapping[str, Any], policy: egress.Policy | None = None) -> Connection:
     try:
-        return _parse(name, found)
+        return _parse(name, found, policy)
     except (TypeError, ValueError, AttributeError, httpx.InvalidURL) as error:
         raise ActivityError(
             f"Connection {name!r} is not usable: {error}", code="CONNECTION_INVALID", recoverable=False
         ) from error
 
 
-def _parse(name: str, found: Mapping[str, Any]) -> Connection:
+def _parse(name: str, found: Mapping[str, Any], policy: egress.Policy | None) -> Connection:
     unknown = set(found) - _KEYS
     if unknown:
         raise ValueError(f"unknown keys {', '.join(sorted(unknown))}")
@@ -104,7 +116,8 @@ def _parse(name: str, found: Mapping[str, Any]) -> Connection:
         base_url=base_url,
         headers=http_headers.checked(found.get("headers") or {}) | http_headers.checked(secrets),
         secrets=tuple(dict.fromkeys(part for value in hidden for part in (value, value.split(" ")[-1]))),
-        policy=egress.policy(
+        policy=policy
+        or egress.policy(
             (*rules(), *(found.get("allow_hosts") or ())),
             hosts=[own],
             allow_private=found.get("allow_private") is True,

@@ -11,6 +11,7 @@ from tasks.activities import connections, egress, http_call, http_exchange
 from workflows_app.activities import ActivityContext, ActivityError, activity
 from workflows_app.engine.durations import parse_duration
 from workflows_app.engine.errors import OrchestratorError
+from workflows_app.engine.service_document import METHODS, STATUS
 
 DEFAULT_SECONDS = 30.0
 MAX_REDIRECTS = 5
@@ -27,7 +28,7 @@ PARAMETERS: dict[str, Any] = {
         "connection": {"type": "string", "description": "Name of a connection of this installation."},
         "path": {"type": "string", "description": "Appended to the connection's base URL."},
         "url": {"type": "string", "description": "A whole http or https address, instead of a connection."},
-        "method": {"enum": ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"], "default": "GET"},
+        "method": {"enum": list(METHODS), "default": "GET"},
         "params": {
             "type": ["object", "null"],
             "description": "Query parameters; a list repeats its name, null leaves it out.",
@@ -61,14 +62,7 @@ PARAMETERS: dict[str, Any] = {
         },
     },
     "additionalProperties": False,
-    "$defs": {
-        "status": {
-            "anyOf": [
-                {"type": "integer", "minimum": 100, "maximum": 599},
-                {"type": "string", "pattern": "^([1-5]xx|[1-5][0-9][0-9](-[1-5][0-9][0-9])?)$"},
-            ]
-        }
-    },
+    "$defs": {"status": STATUS},
 }
 
 

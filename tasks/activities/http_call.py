@@ -16,8 +16,6 @@ from tasks.activities.connections import PORTS, Connection
 from tasks.activities.egress import EgressDenied, Policy, literal
 from workflows_app.engine.errors import ActivityError
 
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-"""Methods that ask for no change (RFC 9110, section 9.2.1)."""
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # What a caller's headers may tell another host; everything else may be a credential.
 _HARMLESS = frozenset({"accept", "accept-language", "content-type", "idempotency-key", "user-agent"})

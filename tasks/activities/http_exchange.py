@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import httpcore
@@ -12,6 +13,7 @@ from tasks.activities.connections import Connection
 from tasks.activities.egress import Policy
 from tasks.activities.http_call import Outgoing
 from workflows_app.activities import ActivityContext, ActivityError, AttemptCancelled
+from workflows_app.engine.service_document import SAFE_METHODS
 
 
 class Exchange:
@@ -23,8 +25,10 @@ class Exchange:
         endpoint: the connection it goes through.
         redirects: how many may be followed.
         seconds: time-out of the whole.
+        connect_seconds: of that, longest time for connecting.
         context: the attempt; a request that may change something goes into its ledger.
         kind: what the ledger calls the request.
+        facts: what the ledger keeps of it beforehand; with them also a request that changes nothing is kept.
         save: whether a successful answer's body becomes an artifact.
     """
 
@@ -39,18 +43,28 @@ class Exchange:
         context: ActivityContext,
         save: bool = False,
         kind: str = "http.request",
+        facts: Mapping[str, Any] | None = None,
+        connect_seconds: float = network.CONNECT_SECONDS,
     ) -> None:
         self._outgoing = outgoing
         self._policy = policy
         self._secrets = endpoint.secrets if endpoint else ()
         self._redirects = redirects
         self._seconds = seconds
-        self._call = network.Call(deadline=time.monotonic() + seconds, should_stop=context.should_stop)
+        self._call = network.Call(
+            deadline=time.monotonic() + seconds, should_stop=context.should_stop, connect_seconds=connect_seconds
+        )
         self._context = context
         self._save = save
         self._kind = kind
+        self._facts = facts
         self._hop = 0
         self._status = 0
+
+    @property
+    def has_sent(self) -> bool:
+        """Whether anything of the request has left."""
+        return self._call.has_sent
 
     def run(self, ok_status: Any) -> dict[str, Any]:
         """Send, follow, read.
@@ -61,11 +75,13 @@ class Exchange:
         Raises:
             ActivityError: as ``http.request`` describes.
         """
-        if self._outgoing.method in http_call.SAFE_METHODS:
+        if self._facts is None and self._outgoing.method in SAFE_METHODS:
             return self._run(ok_status)
         address = self._outgoing.url
         target = f"{self._outgoing.method} {address.scheme}://{address.netloc.decode()}{address.path}"
-        with self._context.effects.planned(self._kind, http_answer.hidden(target, self._secrets)) as effect:
+        with self._context.effects.planned(
+            self._kind, http_answer.hidden(target, self._secrets), self._facts
+        ) as effect:
             try:
                 return self._run(ok_status)
             finally:
@@ -126,7 +142,7 @@ class Exchange:
     def _details(self) -> dict[str, Any]:
         """Status, and whether something may have happened: only a refusal (4xx) of the first request says no."""
         is_refusal = self._hop == 0 and 400 <= self._status <= 499
-        may_have_effect = self._outgoing.method not in http_call.SAFE_METHODS and self._call.has_sent
+        may_have_effect = self._outgoing.method not in SAFE_METHODS and self._call.has_sent
         return {"status": self._status} | ({"effect": "unknown"} if may_have_effect and not is_refusal else {})
 
     def _reason(self, error: Exception) -> str:

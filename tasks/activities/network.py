@@ -24,18 +24,21 @@ from tasks.activities.egress import Address, Policy, literal
 from workflows_app.engine.errors import AttemptCancelled
 
 _POLL = 0.25  # seconds between two looks at the stop request while waiting for a peer
-_CONNECT = 10.0  # seconds at most for one connection attempt, name resolution included
+CONNECT_SECONDS = 10.0
+"""Longest time for one connection attempt, name resolution included."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Call:
     """The bounds of one call: when it must be over (monotonic seconds), and whether it was told to stop.
 
+    ``connect_seconds`` bounds each attempt to connect.
     ``has_sent`` turns true with the first byte of a request: before it, the other side cannot have done anything.
     """
 
     deadline: float
     should_stop: Callable[[], bool]
+    connect_seconds: float = CONNECT_SECONDS
     has_sent: bool = False
 
     def left(self, error: type[Exception]) -> float:
@@ -51,6 +54,10 @@ class Call:
         if left <= 0:
             raise error("no time is left")
         return left
+
+    def to_connect(self) -> float:
+        """Seconds left for connecting; raises as ``left`` does."""
+        return min(self.connect_seconds, self.left(httpcore.ConnectTimeout))
 
 
 current: ContextVar[Call] = ContextVar("http_call")
@@ -125,7 +132,7 @@ class GuardedBackend(httpcore.NetworkBackend):
         Raises:
             EgressDenied: if any of the addresses is closed; one open among them does not help.
         """
-        end = time.monotonic() + min(_CONNECT, current.get().left(httpcore.ConnectTimeout))
+        end = time.monotonic() + current.get().to_connect()
         addresses = resolve(host, port, end - time.monotonic())
         for address in addresses:
             self._policy.check(host, port, address)
@@ -176,7 +183,7 @@ class BoundedStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        left = min(_CONNECT, current.get().left(httpcore.ConnectTimeout))
+        left = current.get().to_connect()
         return BoundedStream(self._stream.start_tls(ssl_context, server_hostname, timeout=left))
 
     def close(self) -> None:

@@ -22,6 +22,7 @@ SHIPPED_MODULES = (
     "tasks.activities.mail",
     "tasks.activities.messages",
     "tasks.activities.webhook",
+    "tasks.activities.service",
     "tasks.activities.celery_task",
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -22,7 +22,7 @@ class Effect:
 class Effects(Protocol):
     """The ledger of one attempt."""
 
-    def planned(self, kind: str, target: str) -> AbstractContextManager[Effect]:
+    def planned(self, kind: str, target: str, facts: Mapping[str, Any] | None = None) -> AbstractContextManager[Effect]:
         """Record that something is about to be done outside, and what comes of it when the block ends.
 
         A block that ends normally confirms the effect. One that raises leaves it refused: nothing was done; or
@@ -32,6 +32,7 @@ class Effects(Protocol):
         Args:
             kind: what does it, such as ``http.request``.
             target: what is touched, for people: no secrets, no query; the first 500 characters are kept.
+            facts: what is known beforehand; ``Effect.facts`` begins with it.
 
         Raises:
             AttemptCancelled: the attempt is over: do nothing, another one may be at it.
@@ -43,8 +44,8 @@ class NoLedger:
     """The ledger of an attempt outside an installation: nothing is recorded."""
 
     @contextmanager
-    def planned(self, kind: str, target: str) -> Iterator[Effect]:
-        yield Effect()
+    def planned(self, kind: str, target: str, facts: Mapping[str, Any] | None = None) -> Iterator[Effect]:
+        yield Effect(facts=dict(facts or {}))
 
 
 def came_to(raised: BaseException) -> EffectState:

@@ -8,6 +8,7 @@ from typing import Any
 
 from workflows_app.engine.states import (
     ATTEMPT_TRANSITIONS,
+    BREAKER_TRANSITIONS,
     EFFECT_TRANSITIONS,
     INSTANCE_TRANSITIONS,
     STEP_TRANSITIONS,
@@ -18,18 +19,20 @@ INTRODUCTION = """# State tables
 Made by `python manage.py states`; a test holds this page to the tables in `workflows_app/engine/states.py`, from which
 the database's constraints derive as well. A terminal state has no way out; `compensation_failed` waits for an operator,
 a `failed` instance may be retried by one, and a `completed` one is undone only with the instance that called it. An
-effect is what an attempt did outside; one that is still `planned` when its attempt is over is read as `unknown`.
+effect is what an attempt did outside; one that is still `planned` when its attempt is over is read as `unknown`. A
+breaker stands before an operation of a service: `open` to `closed` is an operator's act alone.
 """
 
 
 def page() -> str:
-    """Return the documentation page of all four machines."""
+    """Return the documentation page of all machines."""
     parts = [INTRODUCTION]
     for name, table in (
         ("Instance", INSTANCE_TRANSITIONS),
         ("Step", STEP_TRANSITIONS),
         ("Attempt", ATTEMPT_TRANSITIONS),
         ("Effect", EFFECT_TRANSITIONS),
+        ("Breaker", BREAKER_TRANSITIONS),
     ):
         parts.append(f"## {name}\n\n```mermaid\n{diagram(table)}\n```\n")
     return "\n".join(parts)

@@ -71,8 +71,16 @@ class EffectState(StrEnum):
     UNKNOWN = "unknown"
 
 
+class BreakerState(StrEnum):
+    """Whether calls of a service's operation go through: all of them, none, or one that tries."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
 I = InstanceState  # noqa: E741 - the tables below are read as tables
-S, A, E = StepState, AttemptState, EffectState
+S, A, E, B = StepState, AttemptState, EffectState, BreakerState
 
 INSTANCE_TRANSITIONS: Mapping[InstanceState, frozenset[InstanceState]] = MappingProxyType(
     {
@@ -124,6 +132,14 @@ EFFECT_TRANSITIONS: Mapping[EffectState, frozenset[EffectState]] = MappingProxyT
         E.CONFIRMED: frozenset(),
         E.REFUSED: frozenset(),
         E.UNKNOWN: frozenset(),
+    }
+)
+
+BREAKER_TRANSITIONS: Mapping[BreakerState, frozenset[BreakerState]] = MappingProxyType(
+    {
+        B.CLOSED: frozenset({B.OPEN}),
+        B.OPEN: frozenset({B.HALF_OPEN, B.CLOSED}),
+        B.HALF_OPEN: frozenset({B.OPEN, B.CLOSED}),
     }
 )
 

@@ -11,6 +11,7 @@ from workflows_app.models.instances import Instance, Step
 from workflows_app.models.messages import Consumption, PublishedEvent, Subscription, Wakeup
 from workflows_app.models.results import CachedResult
 from workflows_app.models.secrets import Secret
+from workflows_app.models.services import Breaker, Place, Service
 from workflows_app.models.slots import Slot, SlotKey
 from workflows_app.models.work import Attempt, Dispatch, Notice, Queue, Timer
 
@@ -18,6 +19,7 @@ __all__ = [
     "Artifact",
     "Attempt",
     "AuditEntry",
+    "Breaker",
     "CachedResult",
     "Checkpoint",
     "Consumption",
@@ -31,9 +33,11 @@ __all__ = [
     "Hold",
     "Instance",
     "Notice",
+    "Place",
     "PublishedEvent",
     "Queue",
     "Secret",
+    "Service",
     "Slot",
     "SlotKey",
     "Step",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Q
+from django.db.models.fields.json import KeyTextTransform
 
 from workflows_app.engine.states import EffectState
 from workflows_app.models.instances import Instance
@@ -27,7 +29,15 @@ class Effect(models.Model):
     settled_at = models.DateTimeField(null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["instance", "id"], name="effect_of_instance")]
+        indexes = [
+            models.Index(fields=["instance", "id"], name="effect_of_instance"),
+            models.Index(
+                KeyTextTransform("service", "facts"),
+                "id",
+                condition=Q(kind="service.call"),
+                name="effect_of_service",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.instance_id} {self.path} #{self.number}: {self.kind} {self.target}"

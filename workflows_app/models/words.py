@@ -9,7 +9,15 @@ from typing import Any, Final
 from django.db import models
 from django.db.models import Q
 
-from workflows_app.engine.states import AttemptState, Cause, EffectState, InstanceState, Role, StepState
+from workflows_app.engine.states import (
+    AttemptState,
+    BreakerState,
+    Cause,
+    EffectState,
+    InstanceState,
+    Role,
+    StepState,
+)
 
 DOMAINS: Final[dict[str, type[StrEnum]]] = {
     "wf_instance_state": InstanceState,
@@ -18,6 +26,7 @@ DOMAINS: Final[dict[str, type[StrEnum]]] = {
     "wf_role": Role,
     "wf_attempt_state": AttemptState,
     "wf_effect_state": EffectState,
+    "wf_breaker_state": BreakerState,
 }
 """The types, each with the words that it takes; ``migrate`` keeps the database's up to date."""
 

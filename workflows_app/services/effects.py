@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -35,9 +35,9 @@ class AttemptEffects:
         self._mask = mask
 
     @contextmanager
-    def planned(self, kind: str, target: str) -> Iterator[Effect]:
-        number = self._plan(kind, target)
-        effect = Effect()
+    def planned(self, kind: str, target: str, facts: Mapping[str, Any] | None = None) -> Iterator[Effect]:
+        effect = Effect(facts=dict(facts or {}))
+        number = self._plan(kind, target, effect.facts)
         try:
             yield effect
         except Exception as raised:
@@ -47,13 +47,21 @@ class AttemptEffects:
         else:
             self._settle(number, EffectState.CONFIRMED, effect.facts)
 
-    def _plan(self, kind: str, target: str) -> int:
+    def _plan(self, kind: str, target: str, facts: dict[str, Any]) -> int:
         claim = self._claim
         shown = "".join(c if c.isprintable() else " " for c in self._mask(target)[:TARGET_LENGTH])
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT wf_plan_effect(%s, %s, %s, %s, %s, %s)",
-                [claim.instance_id, claim.path, claim.number, kind[:100], shown, claim.idempotency_key],
+                "SELECT wf_begin_effect(%s, %s, %s, %s, %s, %s, %s)",
+                [
+                    claim.instance_id,
+                    claim.path,
+                    claim.number,
+                    kind[:100],
+                    shown,
+                    claim.idempotency_key,
+                    self._text(facts),
+                ],
             )
             (number,) = cursor.fetchone()
         if number is None:

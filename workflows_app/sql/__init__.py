@@ -16,6 +16,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from workflows_app.engine.states import (
     ATTEMPT_TRANSITIONS,
+    BREAKER_TRANSITIONS,
     EFFECT_TRANSITIONS,
     INSTANCE_TRANSITIONS,
     STEP_TRANSITIONS,
@@ -53,6 +54,7 @@ def statements() -> Iterator[str]:
     yield transition_guard("step", STEP_TRANSITIONS)
     yield transition_guard("attempt", ATTEMPT_TRANSITIONS)
     yield transition_guard("effect", EFFECT_TRANSITIONS)
+    yield transition_guard("breaker", BREAKER_TRANSITIONS)
 
 
 def domain(name: str, words: type[StrEnum]) -> str:

@@ -187,10 +187,9 @@ def test_a_ledger_that_cannot_be_reached_fails_no_step(
 ) -> None:
     claim = claimed(driver)
     ledger = AttemptEffects(claim)
-    monkeypatch.setattr(ledger, "_text", lambda facts: "{")
 
     with ledger.planned("test", "a place"):
-        pass
+        monkeypatch.setattr(ledger, "_text", lambda facts: "{")
 
     assert Effect.objects.get().state == "planned"
 

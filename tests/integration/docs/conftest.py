@@ -14,7 +14,7 @@ from tests.integration.docs.pages import DOCS, GUIDES, blocks
 from tests.integration.driver import Driver, Perform
 from workflows_app.activities import ActivityContext, registry
 from workflows_app.engine.credentials import SecretType
-from workflows_app.services import decision_tables, secrets
+from workflows_app.services import decision_tables, secrets, service_registry
 from workflows_app.services.steps import Claim
 
 
@@ -47,6 +47,14 @@ def shown_tables(db: None) -> None:
     for block in blocks(*GUIDES):
         if block.info == "yaml table":
             decision_tables.publish(text=block.text, actor="ada")
+
+
+@pytest.fixture
+def shown_services(db: None) -> None:
+    """The guides' services, registered."""
+    for block in blocks(*GUIDES):
+        if block.info == "yaml service":
+            service_registry.register(text=block.text, actor="ada")
 
 
 @pytest.fixture

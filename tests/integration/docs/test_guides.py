@@ -25,6 +25,7 @@ YAML = [block for block in blocks(*GUIDES) if block.info.partition(" ")[0] == "y
 REFUSED = [block for block in YAML if block.info == "yaml refused"]
 STEPS = [block for block in YAML if block.info == "yaml steps"]
 TABLES = [block for block in YAML if block.info == "yaml table"]
+SERVICES = [block for block in YAML if block.info == "yaml service"]
 WHOLE = [block for block in YAML if block.info == "yaml" and block.text.startswith("workflow:")]
 INPUT = {
     "order_id": "A-1",
@@ -54,11 +55,11 @@ def test_the_guides_show_definitions_of_every_sort() -> None:
     assert len(WHOLE) >= 5
     assert len(STEPS) >= 15
     assert len(REFUSED) >= 5
-    assert len(WHOLE) + len(STEPS) + len(REFUSED) + len(TABLES) == len(YAML)
+    assert len(WHOLE) + len(STEPS) + len(REFUSED) + len(TABLES) + len(SERVICES) == len(YAML)
 
 
 @pytest.mark.parametrize("block", WHOLE + STEPS, ids=str)
-@pytest.mark.usefixtures("shown_tables", "shown_secrets")
+@pytest.mark.usefixtures("shown_tables", "shown_secrets", "shown_services")
 def test_a_shown_definition_is_sound(shown_activities: types.ModuleType, block: Block) -> None:
     assert told(definitions.validate(text=as_document(block))) == []
 

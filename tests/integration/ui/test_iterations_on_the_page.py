@@ -326,7 +326,7 @@ def test_the_page_costs_the_same_queries_however_many_items_there_are(pages: Cli
 
     # Beside the ten of every page, two more while it is open, for dispatches and for what is paused: three for what is
     # under way, one for what has failed, one for the steps of the iterations.
-    assert queries(pages, instance) == 19
+    assert queries(pages, instance) == 20
     line = block(pages, instance)
     assert shown(line)[:3] == ["each[2]", "each[3]", "each[4]"]
     assert len(line.iterations) == min(items, 20)
@@ -337,4 +337,4 @@ def test_levels_cost_a_query_each_and_their_blocks_nothing(driver: Driver, pages
     small = driver.start(flow(NESTED, name="small"), {"rows": [[1]]})
     large = driver.start(flow(NESTED, name="large"), {"rows": [list(range(6))] * 15})
 
-    assert queries(pages, small) == queries(pages, large) == 19
+    assert queries(pages, small) == queries(pages, large) == 20

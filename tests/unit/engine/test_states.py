@@ -9,11 +9,13 @@ import pytest
 from workflows_app.engine import diagrams
 from workflows_app.engine.states import (
     ATTEMPT_TRANSITIONS,
+    BREAKER_TRANSITIONS,
     EFFECT_TRANSITIONS,
     INSTANCE_ENDED,
     INSTANCE_TRANSITIONS,
     STEP_TRANSITIONS,
     AttemptState,
+    BreakerState,
     EffectState,
     InstanceState,
     StepState,
@@ -24,6 +26,7 @@ MACHINES = [
     (StepState, STEP_TRANSITIONS),
     (AttemptState, ATTEMPT_TRANSITIONS),
     (EffectState, EFFECT_TRANSITIONS),
+    (BreakerState, BREAKER_TRANSITIONS),
 ]
 
 

@@ -9,10 +9,11 @@ Codes of errors: ``UNKNOWN_NEED``, ``CYCLIC_DEPENDENCY``, ``GOTO_TARGET`` (order
 ``UNKNOWN_PARAMETER``, ``INVALID_PARAMETER`` (activities); ``UNKNOWN_WORKFLOW``, ``MISSING_REQUIRED_INPUT``,
 ``INPUT_INVALID`` (calls); ``ELSE_NOT_LAST``, ``REST_UNUSED``, ``TOLERATE_UNUSED``, ``JOIN_UNREACHABLE``,
 ``RESERVED_NAME``, ``LOOP_LIMIT`` (branches); ``CACHE_WITH_COMPENSATE`` (caches); ``INVALID_KEY`` (keys);
+``UNKNOWN_OPERATION``, ``MISSING_REQUIRED_INPUT``, ``UNKNOWN_PARAMETER`` (services);
 ``ARTIFACT_BY_HAND`` (artifacts); ``SECRET_PLACE``, ``SECRET_IN_PARTS`` (secrets); the codes of
 ``schemas.check_schema`` (``input``).
 Codes of warnings: ``BRANCH_NO_DEFAULT``, ``JOIN_ANY_SINGLE``, ``UNREACHABLE``, ``UNDECLARED_VARIABLE``,
-``UNDECLARED_INPUT``, ``DEPRECATED_WORKFLOW``, ``SLOT_DEADLOCK``, ``UNKNOWN_SECRET``.
+``UNDECLARED_INPUT``, ``DEPRECATED_WORKFLOW``, ``SLOT_DEADLOCK``, ``UNKNOWN_SECRET``, ``UNKNOWN_SERVICE``.
 Of state machines: the errors ``UNKNOWN_STATE``, ``TERMINAL_STATE``, ``AMBIGUOUS_TRANSITION``; the warnings
 ``DEAD_END``, ``NOTHING_TO_UNDO``.
 """
@@ -37,10 +38,12 @@ from workflows_app.engine.verifier import (
     machines,
     order,
     secrets,
+    services,
     tables,
 )
 from workflows_app.engine.verifier.activity_info import ActivityInfo
 from workflows_app.engine.verifier.outline import Outline
+from workflows_app.engine.verifier.services import ServiceOf
 from workflows_app.engine.verifier.tables import TableOf
 
 MOST_PER_RULE = 200
@@ -55,6 +58,7 @@ def verify(
     activities: Mapping[str, ActivityInfo] | None,
     workflows: Mapping[str, Callee | str] | None = None,
     table_of: TableOf | None = None,
+    service_of: ServiceOf | None = None,
     known_secrets: Callable[[], Collection[str]] | None = None,
 ) -> list[Problem]:
     """List every problem that the rules find in a parsed definition.
@@ -67,6 +71,7 @@ def verify(
             about calls.
         table_of: gives the published decision tables; ``None`` leaves out the rules about them. It is asked only where
             a step asks a table.
+        service_of: gives the registered services, likewise.
         known_secrets: gives the names of the secrets that are set on this installation; ``None`` leaves out the rule
             about them. It is asked only where a step uses one.
 
@@ -87,6 +92,8 @@ def verify(
     problems += islice(artifacts.problems(definition), MOST_PER_RULE)
     if table_of is not None:
         problems += islice(tables.problems(outline, table_of), MOST_PER_RULE)
+    if service_of is not None:
+        problems += islice(services.problems(outline, service_of), MOST_PER_RULE)
     problems += islice(branches.problems(outline), MOST_PER_RULE)
     problems += islice(caches.problems(outline), MOST_PER_RULE)
     problems += islice(keys.problems(outline), MOST_PER_RULE)

@@ -21,15 +21,21 @@ _CODES = {"required": "MISSING_REQUIRED_INPUT", "additionalProperties": "UNKNOWN
 
 def problems(outline: Outline, registered: Mapping[str, ActivityInfo]) -> Iterator[Problem]:
     """Yield ``UNKNOWN_TASK_TYPE`` and the problems of parameters: of steps, their fallbacks and their undo."""
+    for keys, activity, parameters in performed(outline):
+        yield from _check(keys, activity, parameters, registered)
+
+
+def performed(outline: Outline) -> Iterator[tuple[Keys, str, Mapping[str, Any]]]:
+    """Yield the place, the name and the parameters of each activity that a document names."""
     written = ((placed.keys, placed.step) for placed in outline.steps.values())
     for keys, step in chain(written, actions(outline.definition)):
         body, undo, instead = step.body, step.compensate, step.fallback
         if isinstance(body, ActivityBody):
-            yield from _check(keys, body.activity, body.parameters, registered)
+            yield keys, body.activity, body.parameters
         if undo is not None:
-            yield from _check((*keys, "compensate"), undo.activity, undo.parameters, registered)
+            yield (*keys, "compensate"), undo.activity, undo.parameters
         if instead is not None:
-            yield from _check((*keys, "on_error", "fallback"), instead.activity, instead.parameters, registered)
+            yield (*keys, "on_error", "fallback"), instead.activity, instead.parameters
 
 
 def _check(

@@ -1,0 +1,45 @@
+"""A worker that is killed in the midst of a call holds neither the breaker's probe nor its place for ever."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults import invariants
+from tests.services import bank as outside
+from tests.services.bank import charge
+from tests.services.documents import workflow
+from tests.services.processes import eventually
+
+PATIENT = {"max_attempts": 100, "initial_interval": "200ms", "backoff": "fixed"}
+
+
+@pytest.mark.parametrize("product", ["filesystem quick"], indirect=True)
+def test_a_killed_probe_gives_way_and_so_does_its_place(product):
+    with outside.running() as bank:
+        bank.registered(product, breaker={"failures": 1, "open_for": "1s"}, bulkhead={"limit": 1})
+        doomed = product.worker(queue="left", concurrency=1, **bank.environment)
+        product.worker(queue="right", concurrency=1, **bank.environment)
+        first = product.run(workflow("ill", charge(queue="left")))
+        bank.open.clear()
+        product.publish(workflow("doomed", charge(queue="left", retry=PATIENT)))
+        product.publish(workflow("well", charge(queue="right", retry=PATIENT)))
+        lost = product.begin("doomed")
+        eventually(lambda: len(bank.asked) == 2, 30, "the probe is under way")
+        probing = bank.shown(product)
+
+        doomed.kill()
+        bank.status = 201
+        bank.open.set()
+        view = product.ended(product.begin("well"))
+        after = bank.shown(product)
+        product.command("workflow", "terminate", lost)
+
+    assert first["error"]["code"] == "SERVICE_ERROR"
+    assert (probing["breakers"][0]["state"], probing["under_way"]) == ("half_open", "1 of 1")
+    assert view["state"] == "completed"
+    assert (after["breakers"][0]["state"], after["under_way"]) == ("closed", "0 of 1")
+    assert len(bank.asked) == 3, "while the probe was dead nobody else asked"
+    turned_away = {attempt["error"]["code"] for attempt in view["attempts"][:-1]}
+    assert turned_away <= {"CIRCUIT_OPEN", "BULKHEAD_FULL"}
+    assert turned_away
+    invariants.check(product, [first["id"], view["id"]])
