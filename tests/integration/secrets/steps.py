@@ -35,7 +35,7 @@ def tell(*, context: ActivityContext, **given: Any) -> None:
     other.join()
 
 
-@activity("test.keep", description="Keeps its parameters for the next attempt, in the ledger and as its progress.")
+@activity("test.remember", description="Keeps its parameters for the next attempt, in the ledger and as its progress.")
 def keep(*, context: ActivityContext, key: str) -> None:
     context.checkpoint.save({"key": key})
     context.heartbeat(1, message=f"at {key}")

@@ -42,7 +42,7 @@ def test_the_activity_gets_the_value_and_rows_and_history_keep_placeholders(work
 
 
 def test_what_an_attempt_keeps_for_later_has_no_secret(worker):
-    run(worker, flow("  - {id: keep, activity: test.keep, with: {key: \"${ secret('api') }\"}}"))
+    run(worker, flow("  - {id: keep, activity: test.remember, with: {key: \"${ secret('api') }\"}}"))
 
     assert Checkpoint.objects.get().data == {"key": "***"}
     effect = Effect.objects.get()
