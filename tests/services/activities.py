@@ -73,14 +73,12 @@ def undo(*, context: ActivityContext, value: Any = None) -> Any:
 def block(*, name: str, context: ActivityContext, listens: bool = True) -> Any:
     _record("block", context, name=name)
     gates = folder() / f"release-{name}", folder() / f"release-{name}.{context.attempt}"
-    looks = context.checkpoint.load() or 0
+    looks = 0
     while not any(gate.exists() for gate in gates):
         looks += 1
         if listens:
             context.heartbeat(looks, message=f"waiting for {name}")
         time.sleep(POLL_SECONDS)
-    if listens:
-        context.checkpoint.save(looks)
     _record("released", context, name=name)
     return {"name": name}
 

@@ -40,11 +40,6 @@ class Broker:
         self.taken.append(message.body[1]["step"])
 
 
-@pytest.fixture(autouse=True)
-def no_refusal_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatch, "_refused_at", float("-inf"))
-
-
 @pytest.fixture
 def ready(driver: Driver) -> Ready:
     """An instance with two dispatches that the database has marked as published."""
