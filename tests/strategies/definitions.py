@@ -331,7 +331,8 @@ class _Author:
             receive["correlate"] = self.draw(st.sampled_from(KEYS))
         if self.chance():
             conditions = ["event.data.ok", "event.correlate == null", "vars.flag"]
-            conditions += [f"steps.{name}.state != 'failed'" for name in readable[:2]]
+            # One that holds: a step that waits for what never comes would leave an instance without an end.
+            conditions += [f"steps.{name}.state != 'pending'" for name in readable[:2]]
             receive["where"] = self.draw(st.sampled_from(conditions))
         if self.chance():
             receive["timeout"] = self.draw(_DURATIONS)
