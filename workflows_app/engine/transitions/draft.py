@@ -149,7 +149,8 @@ class Draft(State):
     def _children(node: Node, in_flight: Mapping[str, Iterable[str]]) -> Iterable[str]:
         if not node.is_repeat:
             return node.children
-        return sorted(in_flight.get(node.path, ()), key=lambda path: indexes(path)[-1])
+        # By name too: the choices of an ad-hoc section are numbered by member.
+        return sorted(in_flight.get(node.path, ()), key=lambda path: (indexes(path)[-1], path))
 
     def items(self, path: str, first: int, number: int) -> tuple[Any, ...]:
         """Return items of a ``foreach``, up to ``number`` from index ``first`` on."""
