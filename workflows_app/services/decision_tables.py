@@ -7,14 +7,14 @@ from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
 from workflows_app.engine import decision_tables, definition
 from workflows_app.engine.decision_tables import Decision, Table
-from workflows_app.engine.errors import Conflict, DefinitionInvalid, InputInvalid, NotFound, Problem
+from workflows_app.engine.errors import DefinitionInvalid, InputInvalid, NotFound, Problem
 from workflows_app.models import DecisionTable, DecisionTableVersion
-from workflows_app.services import audit
-from workflows_app.services.contents import content_hash, parse_version
+from workflows_app.services import publishing
+from workflows_app.services.contents import parse_version
 
 LARGEST_NUMBER = 2**63 - 1
 
@@ -85,39 +85,17 @@ def publish(*, text: str | bytes, actor: str) -> DecisionTableVersion:
         Conflict: with code VERSION_EXISTS: another content stands under this version already.
     """
     document, table = _sound(*check(text=text))
-    digest = content_hash(document)
-    with connection.cursor() as cursor:
-        # Two publications of one name at once: the second sees what the first stored.
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"decision table:{table.name}"])
-    row, _ = DecisionTable.objects.get_or_create(name=table.name)
-    existing = row.versions.filter(version=table.version).first()
-    if existing is not None:
-        if existing.content_hash != digest:
-            raise Conflict(
-                f"the decision table {table.name} {table.version} is published with other content; "
-                "a published version never changes, so give this one a new number",
-                code="VERSION_EXISTS",
-            )
-        return existing
-    major, minor, patch, prerelease = parse_version(table.version)
-    version = row.versions.create(
+    found: DecisionTableVersion = publishing.keep(
+        DecisionTable,
+        kind="decision_table",
+        called=f"the decision table {table.name}",
+        name=table.name,
         version=table.version,
-        major=major,
-        minor=minor,
-        patch=patch,
-        prerelease=prerelease,
         document=document,
-        source=text if isinstance(text, str) else text.decode(),
-        content_hash=digest,
-        published_by=actor[:150],
-    )
-    audit.record(
+        text=text,
         actor=actor,
-        action="decision_table.published",
-        target=f"{table.name} {table.version}",
-        data={"content_hash": digest},
     )
-    return version
+    return found
 
 
 def find(*, name: str, version: str | None = None) -> DecisionTableVersion:

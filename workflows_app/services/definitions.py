@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
 from workflows_app.activities import registry
 from workflows_app.engine import definition
-from workflows_app.engine.errors import Conflict, DefinitionInvalid, Problem
+from workflows_app.engine.errors import DefinitionInvalid, Problem
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.verifier import verify
 from workflows_app.models import Definition, DefinitionVersion
-from workflows_app.services import audit, callees, decision_tables, secrets, service_registry
+from workflows_app.services import callees, decision_tables, publishing, secrets, service_registry
 from workflows_app.services.contents import content_hash, parse_version
 from workflows_app.services.versions import find
 
@@ -75,42 +75,18 @@ def publish(*, text: str | bytes, actor: str) -> DefinitionVersion:
     errors = [p for p in problems if p.severity == "error"]
     if parsed is None or errors:
         raise DefinitionInvalid(f"the definition has {len(errors)} problem(s)", problems=errors)
-    document = definition.dump(parsed)
-    digest = content_hash(document)
-    with connection.cursor() as cursor:
-        # Two publications of one name at once: the second sees what the first stored.
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"definition:{parsed.name}"])
-    row, _ = Definition.objects.get_or_create(name=parsed.name)
-    existing = row.versions.filter(version=parsed.version).first()
-    if existing is not None:
-        if existing.content_hash != digest:
-            raise Conflict(
-                f"{parsed.name} {parsed.version} is published with other content; "
-                "a published version never changes, so give this one a new number",
-                code="VERSION_EXISTS",
-            )
-        return existing
-    major, minor, patch, prerelease = parse_version(parsed.version)
-    version = row.versions.create(
+    found: DefinitionVersion = publishing.keep(
+        Definition,
+        kind="definition",
+        called=parsed.name,
+        name=parsed.name,
         version=parsed.version,
-        major=major,
-        minor=minor,
-        patch=patch,
-        prerelease=prerelease,
-        document=document,
-        source=text if isinstance(text, str) else text.decode(),
-        content_hash=digest,
-        activities=resolve_activities(parsed),
-        calls=callees.stored(called),
-        published_by=actor,
-    )
-    audit.record(
+        document=definition.dump(parsed),
+        text=text,
         actor=actor,
-        action="definition.published",
-        target=f"{parsed.name} {parsed.version}",
-        data={"content_hash": digest},
+        more=lambda: {"activities": resolve_activities(parsed), "calls": callees.stored(called)},
     )
-    return version
+    return found
 
 
 def resolve_activities(parsed: definition.Definition) -> dict[str, Any]:
