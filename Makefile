@@ -13,9 +13,10 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python; d
 	&& { command -v "$$name"; break; }; done)
 ARGS ?=
 COUNT ?= 10000
+ORDERS ?= 1000
 SEED := $(or $(SEED),$(shell date +%s))
 
-.PHONY: help setup up demo doctor test test-random bench bench-small lint format clean distclean
+.PHONY: help setup up demo doctor test test-random test-books bench bench-small bench-pages screenshots lint format clean distclean
 
 help: ## List these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,13 +39,23 @@ test: $(VENV)/.installed-dev ## Run the tests, several at once (ARGS="-k name" c
 test-random: $(VENV)/.installed-dev ## Run 10,000 random definitions (COUNT=) by a seed that is printed (SEED=)
 	@echo "SEED=$(SEED)"
 	@RANDOM_DEFINITIONS=$(COUNT) $(BIN)/python -m pytest \
-		$(addprefix tests/unit/engine/transitions/,test_random_workflows.py test_random_undo.py) --hypothesis-seed=$(SEED) $(ARGS)
+		$(addprefix tests/unit/engine/transitions/test_random_,workflows.py undo.py leaving.py rewinds.py) \
+		--hypothesis-seed=$(SEED) $(ARGS)
+
+test-books: $(VENV)/.installed-dev ## 1,000 orders (ORDERS=) on Redis and RabbitMQ, a worker killed every 5 s, the books checked
+	@SHOP_ORDERS=$(ORDERS) $(BIN)/python -m pytest tests/faults/test_books.py $(ARGS)
 
 bench: $(VENV)/.installed-dev ## Measure against plain Celery on Redis and RabbitMQ (ARGS="--only W1,W4")
 	@$(BIN)/python -m tests.benchmarks --flatness --json var/bench/bench.json --plot var/bench/bench.svg $(ARGS)
 
 bench-small: $(VENV)/.installed-dev ## The same in a minute or two, on one broker; fails only on a gross regression
 	@$(BIN)/python -m tests.benchmarks --small --json var/bench/small.json --plot var/bench/small.svg $(ARGS)
+
+bench-pages: $(VENV)/.installed-dev ## How long lists and the dashboard take with 100,000 instances (ARGS="--fill 10000")
+	@$(BIN)/python -m tests.benchmarks.pages --json var/bench/pages.json $(ARGS)
+
+screenshots: $(VENV)/.installed-dev ## Photograph every page, at two widths, light and dark, into var/screenshots (needs Chromium)
+	@$(BIN)/python -m tests.screenshots $(ARGS)
 
 lint: $(VENV)/.installed-dev ## Check style, types and imports
 	@$(BIN)/ruff check .

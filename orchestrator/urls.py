@@ -1,10 +1,12 @@
-"""Addresses: Django's administration, and the pages of the application under the root."""
+"""Addresses: Django's administration, what other systems call, and the pages of the application under the root."""
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
+    path("", include("workflows_app.inbound.urls")),
     path("", include("workflows_app.ui.urls")),
 ]
 handler404 = "workflows_app.ui.unknown.not_found"
+handler500 = "workflows_app.ui.unknown.failed"

@@ -3,6 +3,6 @@
 Celery loads this package alone, so the modules with tasks are imported here.
 """
 
-from tasks import steps
+from tasks import presence, steps
 
-__all__ = ["steps"]
+__all__ = ["presence", "steps"]

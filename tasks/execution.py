@@ -1,11 +1,13 @@
 """One attempt from its claim to its recorded outcome: find the activity, hold the lease, perform, report.
 
 Whatever an activity raises ends here, ``MemoryError`` and ``SystemExit`` included: a step may fail, its worker goes on.
+Only a pool process that is told to end does, and what it was doing is nobody's failure.
 """
 
 from __future__ import annotations
 
 import logging
+import signal
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -21,7 +23,7 @@ from workflows_app.activities import ActivityContext, registry
 from workflows_app.activities.afterwards import Afterwards, settling
 from workflows_app.activities.progress import Progress
 from workflows_app.artifacts.of_attempt import AttemptArtifacts
-from workflows_app.engine.errors import ActivityError, AttemptCancelled, NotFound
+from workflows_app.engine.errors import ActivityError, AttemptCancelled, NotFound, NotYet
 from workflows_app.engine.masking import Masks
 from workflows_app.services import steps
 from workflows_app.services.checkpoints import AttemptCheckpoint
@@ -31,6 +33,8 @@ from workflows_app.services.steps import Claim, Onward
 log = logging.getLogger(__name__)
 
 MESSAGE_LENGTH = 2000
+TERMINATED = -(256 - signal.SIGTERM)
+"""The exit code with which billiard has a pool process leave that gets SIGTERM, in the midst of whatever it does."""
 UNINSTALLED_SECONDS = 10.0
 """How long a step waits before it looks for a worker that has its activity again."""
 
@@ -69,11 +73,16 @@ def run(claim: Claim, onward: Onward | None = None, *, slow: Callable[[], None] 
             log.warning("attempt %s of %s in %s was abandoned", claim.number, claim.path, claim.instance_id)
             return
         except BaseException as raised:
+            if isinstance(raised, SystemExit) and raised.code == TERMINATED:
+                raise  # the process ends; its lease with it, and the step runs again elsewhere
             failpoints.hit("step.executed")
             drop_open_transactions()
             if not isinstance(raised, ActivityError):
                 log.warning("%s of %s raised", claim.activity, claim.instance_id, exc_info=raised)
             known = secrecy.masked_error(describe(raised, masks), masks)
+            if isinstance(raised, NotYet):
+                steps.postponed(claim=claim, error=known, seconds=raised.seconds)
+                return
             steps.failed(claim=claim, error=known, told=isinstance(raised, AttemptCancelled), onward=onward)
             return
         failpoints.hit("step.executed")

@@ -22,7 +22,7 @@ from workflows_app.engine.expressions import Reference
 from workflows_app.engine.masking import Masks
 from workflows_app.engine.states import Role
 from workflows_app.engine.transitions import effect_unknown
-from workflows_app.services import secrets
+from workflows_app.services import callbacks, secrets
 from workflows_app.services.claims import Claim
 
 _mine: ContextVar[Masks | None] = ContextVar("masks", default=None)
@@ -41,10 +41,10 @@ def masking() -> Iterator[Masks]:
 
 
 def parameters(claim: Claim, masks: Masks) -> Any:
-    """The parameters of an attempt with the secrets in their places; they are masked from now on.
+    """The parameters of an attempt with secrets and addresses of callbacks in their places, masked from now on.
 
     Raises:
-        ActivityError: SECRET_NOT_FOUND (not recoverable), SECRET_UNREADABLE.
+        ActivityError: SECRET_NOT_FOUND, CALLBACKS_NOT_CONFIGURED (not recoverable), SECRET_UNREADABLE.
     """
     node = claim.graph[claim.path]
     written = node.parameters(claim.role)
@@ -57,6 +57,10 @@ def parameters(claim: Claim, masks: Masks) -> Any:
 
     def lookup(named: Reference, *, in_text: bool) -> Any:
         name = str(named.name)
+        if named.root == "callback":
+            address, token = callbacks.hand_out(claim=claim, name=name)
+            hide(token, masks=masks)
+            return address
         if name not in found:
             found[name] = value_of(name, masks)
         return _part(name, found[name], named.path, in_text=in_text)
@@ -114,6 +118,12 @@ def masked(value: Any, masks: Masks) -> Any:
         ActivityError: TOO_LARGE: it is larger than what could be stored.
     """
     return masks.value(value, limit=settings.ORCHESTRATOR_MAX_OUTPUT_BYTES) if masks else value
+
+
+def shown(value: Any) -> Any:
+    """A value without what the attempt around the caller resolved; see ``masked``."""
+    mine = _mine.get()
+    return value if mine is None else masked(value, mine)
 
 
 def masked_error(error: Mapping[str, Any], masks: Masks) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ from workflows_app.models import (
     AuditEntry,
     Breaker,
     CachedResult,
+    Callback,
     Checkpoint,
     DecisionTable,
     DecisionTableVersion,
@@ -29,6 +30,8 @@ from workflows_app.models import (
     Place,
     PublishedEvent,
     Queue,
+    Rate,
+    SavedView,
     Secret,
     Service,
     Slot,
@@ -36,7 +39,9 @@ from workflows_app.models import (
     Step,
     Subscription,
     Timer,
+    Turn,
     Wakeup,
+    Worker,
 )
 
 
@@ -149,6 +154,19 @@ class HoldAdmin(ReadOnly):
     ordering = ("id",)
 
 
+@admin.register(Worker)
+class WorkerAdmin(ReadOnly):
+    list_display = ("kind", "name", "host", "pid", "queues", "processes", "started_at", "seen_at")
+    list_filter = ("kind",)
+
+
+@admin.register(SavedView)
+class SavedViewAdmin(ReadOnly):
+    list_display = ("name", "owner", "shared", "query", "created_at")
+    list_select_related = ("owner",)
+    list_filter = ("shared",)
+
+
 @admin.register(SlotKey)
 class SlotKeyAdmin(ReadOnly):
     list_display = ("workflow", "key", "held")
@@ -183,6 +201,29 @@ class PlaceAdmin(ReadOnly):
     list_display = ("id", "service", "operation", "instance", "path", "number", "taken_at")
     search_fields = ("service", "=instance")
     ordering = ("id",)
+
+
+@admin.register(Callback)
+class CallbackAdmin(ReadOnly):
+    # Not even the hash: it is of no use to people.
+    exclude = ("token_hash",)
+    list_display = ("id", "instance_id", "path", "sender", "handed_out_at", "answered_at")
+    search_fields = ("=instance__id", "=path")
+    ordering = ("-id",)
+
+
+@admin.register(Rate)
+class RateAdmin(ReadOnly):
+    list_display = ("name", "free_at")
+    search_fields = ("name",)
+    ordering = ("name",)
+
+
+@admin.register(Turn)
+class TurnAdmin(ReadOnly):
+    list_display = ("id", "name", "instance_id", "caller", "due_at")
+    search_fields = ("name", "=instance__id")
+    ordering = ("due_at",)
 
 
 @admin.register(CachedResult)

@@ -34,6 +34,7 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "rest_framework",
     "django_celery_beat",
+    "django_htmx",
     "axes",
     "workflows_app",
 ]
@@ -134,7 +135,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
 STATIC_ROOT: Path | None = BASE_DIR / "staticfiles"
-STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_DIRS = [BASE_DIR / "static", ("docs", BASE_DIR / "docs" / "images")]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 
 REST_FRAMEWORK = {
@@ -173,6 +174,9 @@ ORCHESTRATOR_MAX_INPUT_BYTES = env.int("ORCHESTRATOR_MAX_INPUT_BYTES", default=1
 ORCHESTRATOR_MAX_OUTPUT_BYTES = env.int("ORCHESTRATOR_MAX_OUTPUT_BYTES", default=1_000_000)
 ORCHESTRATOR_MAX_DOCUMENT_BYTES = env.int("ORCHESTRATOR_MAX_DOCUMENT_BYTES", default=1_000_000)
 
+# The address under which other systems reach this installation, such as https://flow.example: callbacks need it.
+ORCHESTRATOR_PUBLIC_URL = env.str("ORCHESTRATOR_PUBLIC_URL", default="") or None
+
 # What stored secrets are encrypted with: the first key encrypts, all of them decrypt.
 ORCHESTRATOR_SECRET_KEYS: list[str] = env.list("ORCHESTRATOR_SECRET_KEYS", default=[])
 
@@ -192,6 +196,9 @@ ORCHESTRATOR_ARTIFACTS_ENDPOINT = env.str("ORCHESTRATOR_ARTIFACTS_ENDPOINT", def
 ORCHESTRATOR_ARTIFACT_MAX_BYTES = env.int("ORCHESTRATOR_ARTIFACT_MAX_BYTES", default=100_000_000)
 ORCHESTRATOR_ARTIFACTS_MAX_BYTES = env.int("ORCHESTRATOR_ARTIFACTS_MAX_BYTES", default=1_000_000_000)
 ORCHESTRATOR_EGRESS_ALLOW: list[str] = env.list("ORCHESTRATOR_EGRESS_ALLOW", default=[])
+
+# Where people find Flower, for a link on the page of operations.
+ORCHESTRATOR_FLOWER_URL = env.str("ORCHESTRATOR_FLOWER_URL", default="")
 
 LOGGING = {
     "version": 1,

@@ -75,20 +75,7 @@ PARAMETERS: dict[str, Any] = {
     category="integration",
 )
 def request(
-    *,
-    context: ActivityContext,
-    connection: str | None = None,
-    path: str = "",
-    url: str | None = None,
-    method: str = "GET",
-    params: dict[str, Any] | None = None,
-    headers: dict[str, Any] | None = None,
-    json: Any = None,
-    body: str | None = None,
-    timeout: float | str | None = None,
-    ok_status: int | str | Sequence[int | str] | None = None,
-    follow_redirects: int | bool = 0,
-    save: bool = False,
+    *, context: ActivityContext, ok_status: int | str | Sequence[int | str] | None = None, **given: Any
 ) -> dict[str, Any]:
     """Send one request and return ``{status, headers, json, text}``, or with ``save`` ``{status, headers, artifact}``.
 
@@ -101,6 +88,29 @@ def request(
             ``details.status`` is always there, 0 without an answer; ``details.effect`` is ``unknown`` where a
             request that may change something was sent and its outcome is not known.
         AttemptCancelled: when told to stop.
+    """
+    return exchange(context=context, **given).run(ok_status)
+
+
+def exchange(
+    *,
+    context: ActivityContext,
+    connection: str | None = None,
+    path: str = "",
+    url: str | None = None,
+    method: str = "GET",
+    params: dict[str, Any] | None = None,
+    headers: dict[str, Any] | None = None,
+    json: Any = None,
+    body: str | None = None,
+    timeout: float | str | None = None,
+    follow_redirects: int | bool = 0,
+    save: bool = False,
+) -> http_exchange.Exchange:
+    """Return the exchange that the parameters of ``http.request`` describe; nothing has been sent, its time runs.
+
+    Raises:
+        ActivityError: INVALID_PARAMETERS, UNKNOWN_CONNECTION, CONNECTION_INVALID, EGRESS_DENIED (not recoverable).
     """
     try:
         endpoint = connections.get(connection) if connection is not None else None
@@ -119,7 +129,7 @@ def request(
     except ActivityError as error:
         error.details.setdefault("status", 0)
         raise
-    exchange = http_exchange.Exchange(
+    return http_exchange.Exchange(
         outgoing=outgoing,
         policy=policy,
         endpoint=endpoint,
@@ -128,7 +138,6 @@ def request(
         context=context,
         save=save,
     )
-    return exchange.run(ok_status)
 
 
 def seconds_of(timeout: float | str | None, context: ActivityContext) -> float:

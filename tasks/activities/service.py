@@ -6,7 +6,10 @@ import itertools
 import random
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -17,37 +20,64 @@ from workflows_app.engine.errors import InputInvalid
 from workflows_app.engine.service_document import Endpoint, Operation, Service
 from workflows_app.engine.transitions import effect_unknown
 from workflows_app.services import service_calls, service_registry
-from workflows_app.services.service_calls import Outcome, Verdict
+from workflows_app.services.service_calls import Admission, Outcome
 
 _SHARED = ("params", "headers", "json", "body", "timeout")
 _TOO_MANY_REQUESTS = 429
+Database = Callable[[Callable[[], Any]], Any]
+"""Performs what needs the database and returns its result."""
+
+
+def _here(work: Callable[[], Any]) -> Any:
+    return work()
+
+
 _turns: dict[str, Iterator[int]] = defaultdict(lambda: itertools.count(random.randrange(1000)))  # noqa: S311
 """How many calls this process made to each service. It begins anywhere, so that processes do not march in step."""
+
+
+PARAMETERS: dict[str, Any] = {
+    "type": "object",
+    "required": ["service", "operation"],
+    "properties": {
+        "service": {"type": "string", "description": "Name of a registered service."},
+        "operation": {"type": "string", "description": "One of its operations."},
+        "path_params": {
+            "type": ["object", "null"],
+            "description": "What the names in the operation's path stand for.",
+            "additionalProperties": {"type": ["string", "number"]},
+        },
+        **{name: http.PARAMETERS["properties"][name] for name in _SHARED},
+    },
+    "additionalProperties": False,
+}
 
 
 @activity(
     "service.call",
     version="1.0.0",
     description="Calls an operation of a registered service.",
-    parameters={
-        "type": "object",
-        "required": ["service", "operation"],
-        "properties": {
-            "service": {"type": "string", "description": "Name of a registered service."},
-            "operation": {"type": "string", "description": "One of its operations."},
-            "path_params": {
-                "type": ["object", "null"],
-                "description": "What the names in the operation's path stand for.",
-                "additionalProperties": {"type": ["string", "number"]},
-            },
-            **{name: http.PARAMETERS["properties"][name] for name in _SHARED},
-        },
-        "additionalProperties": False,
-    },
+    parameters=PARAMETERS,
     effects=True,
     category="integration",
 )
-def call(
+def call(*, context: ActivityContext, **given: Any) -> dict[str, Any]:
+    """Call the operation and return ``{status, headers, json, text}``, as ``http.request`` does.
+
+    Raises:
+        NotYet: RATE_LIMITED; the step waits for its turn.
+        ActivityError: SERVICE_NOT_FOUND (no such service or operation), INVALID_INPUT, and what connections and the
+            egress guard refuse (not recoverable); CIRCUIT_OPEN, BULKHEAD_FULL (nothing was sent, and
+            ``details.retry_after`` says when to try again); SERVICE_ERROR for what the other side answered;
+            HTTP_NO_ANSWER; ANSWER_TOO_LARGE, ANSWER_UNUSABLE. ``details`` are those of ``http.request``.
+        AttemptCancelled: when told to stop.
+    """
+    prepared = prepare(context=context, **given)
+    with prepared.admitted(context) as admission:
+        return prepared.run(context, admission)
+
+
+def prepare(
     *,
     context: ActivityContext,
     service: str,
@@ -58,15 +88,11 @@ def call(
     json: Any = None,
     body: str | None = None,
     timeout: float | str | None = None,
-) -> dict[str, Any]:
-    """Call the operation and return ``{status, headers, json, text}``, as ``http.request`` does.
+) -> Prepared:
+    """Return the call that the parameters describe; nobody has been asked yet.
 
     Raises:
-        ActivityError: SERVICE_NOT_FOUND (no such service or operation), INVALID_INPUT, and what connections and the
-            egress guard refuse (not recoverable); CIRCUIT_OPEN, BULKHEAD_FULL (nothing was sent, and
-            ``details.retry_after`` says when to try again); SERVICE_ERROR for what the other side answered;
-            HTTP_NO_ANSWER; ANSWER_TOO_LARGE, ANSWER_UNUSABLE. ``details`` are those of ``http.request``.
-        AttemptCancelled: when told to stop.
+        ActivityError: SERVICE_NOT_FOUND, INVALID_INPUT, and what connections and the egress guard refuse.
     """
     found, wanted = _found(service, operation)
     given = {"params": params or {}, "headers": headers or {}, "json": json, "body": body}
@@ -90,17 +116,43 @@ def call(
         if refused.code == "INVALID_PARAMETERS":
             raise _invalid(refused.message, refused.details.get("problems", [])) from refused
         raise
-    tried = chosen if found.failover else chosen[:1]
-    instance_id = UUID(context.instance_id)
-    with service_calls.admitted(
-        service=found,
-        operation=wanted,
-        instance_id=instance_id,
-        path=context.step,
-        number=context.attempt,
-        seconds=seconds,
-    ) as verdict:
-        return _try(found, wanted, tried, given, seconds, context, verdict)
+    return Prepared(service=found, operation=wanted, endpoints=chosen, given=given, seconds=seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A call of which is known what to send where, and how long it may take."""
+
+    service: Service
+    operation: Operation
+    endpoints: list[Endpoint]
+    given: dict[str, Any]
+    seconds: float
+
+    def admitted(self, context: ActivityContext, part: str = "") -> AbstractContextManager[Admission]:
+        """Ask for the call; the block is the call. Raises as ``service_calls.admitted`` does.
+
+        Args:
+            part: tells the calls of one attempt apart.
+        """
+        return service_calls.admitted(
+            service=self.service,
+            operation=self.operation,
+            endpoints=self.endpoints,
+            instance_id=UUID(context.instance_id),
+            path=context.step,
+            number=context.attempt,
+            seconds=self.seconds,
+            part=part,
+        )
+
+    def run(self, context: ActivityContext, admission: Admission, database: Database = _here) -> dict[str, Any]:
+        """Make the call; raises as ``service.call`` does once it has been let out.
+
+        Args:
+            database: has done what needs the database, where that is another thread's.
+        """
+        return _try(self, context, admission, database)
 
 
 def _found(service: str, operation: str) -> tuple[Service, Operation]:
@@ -135,27 +187,22 @@ def _outgoing(
     return reached, outgoing
 
 
-def _try(
-    service: Service,
-    operation: Operation,
-    endpoints: list[Endpoint],
-    given: dict[str, Any],
-    seconds: float,
-    context: ActivityContext,
-    verdict: Verdict,
-) -> dict[str, Any]:
+def _try(prepared: Prepared, context: ActivityContext, admission: Admission, database: Database) -> dict[str, Any]:
     """Call one endpoint after the other until one is reached, all within the call's time.
 
     What was sent and not answered is sent again only where the operation says that it may be: another endpoint need
     not know the idempotency key of the first.
     """
+    service, operation, seconds = prepared.service, prepared.operation, prepared.seconds
     begun = time.monotonic()
     is_unknown = False
+    endpoints = admission.endpoints if service.failover else admission.endpoints[:1]
     for number, endpoint in enumerate(endpoints, start=1):
         has_sent = True
         left = max(0.001, begun + seconds - time.monotonic())
         try:
-            reached, outgoing = _outgoing(endpoint, operation, given, context)
+            # A connection may have stored secrets.
+            reached, outgoing = database(partial(_outgoing, endpoint, operation, prepared.given, context))
             exchange = http_exchange.Exchange(
                 outgoing=outgoing,
                 policy=reached.policy,
@@ -177,7 +224,7 @@ def _try(
             may_go_on = error.code == "HTTP_NO_ANSWER" and (operation.may_repeat or not has_sent)
             if may_go_on and number < len(endpoints) and time.monotonic() < begun + seconds:
                 continue
-            _judge(error, verdict)
+            _judge(error, admission)
             if error.code == "HTTP_ERROR":
                 error.code = "SERVICE_ERROR"
             if is_unknown:
@@ -186,19 +233,19 @@ def _try(
         except BaseException:
             # The attempt was ended from outside. Where that was its time-out, the service had all the time there was.
             if context.deadline_seconds is not None and time.monotonic() - begun >= 0.9 * context.deadline_seconds:
-                verdict.outcome, verdict.cause = Outcome.FAILED, "no answer"
+                admission.outcome, admission.cause = Outcome.FAILED, "no answer"
             raise
-        verdict.outcome = Outcome.ANSWERED
+        admission.outcome = Outcome.ANSWERED
         return result
     raise AssertionError("a service has an endpoint")
 
 
-def _judge(error: ActivityError, verdict: Verdict) -> None:
+def _judge(error: ActivityError, admission: Admission) -> None:
     """Say what an error tells of the service: no answer, 5xx and 429 are failures, any other answer shows it well."""
     status = error.details.get("status", 0)
     if error.code == "HTTP_NO_ANSWER":
-        verdict.outcome, verdict.cause = Outcome.FAILED, "no answer"
+        admission.outcome, admission.cause = Outcome.FAILED, "no answer"
     elif status >= 500 or status == _TOO_MANY_REQUESTS:
-        verdict.outcome, verdict.cause = Outcome.FAILED, f"status {status}"
+        admission.outcome, admission.cause = Outcome.FAILED, f"status {status}"
     elif status:
-        verdict.outcome = Outcome.ANSWERED
+        admission.outcome = Outcome.ANSWERED

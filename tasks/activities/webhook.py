@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from tasks.activities import connections, egress, http, http_call, http_exchange, webhook_signature
+from tasks.activities import connections, egress, http, http_call, http_exchange
 from workflows_app.activities import ActivityContext, ActivityError, activity
+from workflows_app.engine import webhook_signature
 
 _SHARED = ("connection", "path", "headers", "timeout", "ok_status")
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.faults import installations
 from tests.faults.installations import Variant
-from tests.services import filesystem
+from tests.services import filesystem, web
 from tests.services.fixtures import Services
 from tests.services.product import Product
 from workflows_app.engine.states import INSTANCE_ENDED
@@ -39,3 +39,9 @@ def apart(request: pytest.FixtureRequest, services: Services) -> Iterator[Varian
     """An installation without a worker, on the embedded broker or as the test names it by its parameter."""
     with installations.running(services, getattr(request, "param", "filesystem quick")) as product:
         yield product
+
+
+@pytest.fixture
+def address(installation: Product) -> str:
+    """The address of a web process over the installation's database."""
+    return web.serve(installation)

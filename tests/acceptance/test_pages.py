@@ -3,58 +3,26 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from uuid import uuid4
 
 import httpx
+import psycopg2
 import pytest
 
+from tests.services import web
 from tests.services.documents import BLOCKED
-from tests.services.processes import PATIENCE, REPOSITORY, Process, eventually, free_port
+from tests.services.processes import PATIENCE, eventually
 from tests.services.product import Product
-
-PASSWORD = "a long pass phrase"
-
-
-@pytest.fixture
-def address(installation: Product) -> Iterator[str]:
-    """The address of a web process over the installation's database."""
-    port = free_port()
-    web = Process(
-        "web",
-        [sys.executable, "-m", "uvicorn", "orchestrator.asgi:application", "--port", str(port), "--lifespan", "off"],
-        environment=installation.environment(),
-        log=installation.folder / "web.log",
-    )
-    web.start()
-    address = f"http://127.0.0.1:{port}"
-
-    def answers() -> bool:
-        try:
-            return httpx.get(f"{address}/healthz", trust_env=False, timeout=PATIENCE).status_code == 200
-        except httpx.TransportError:
-            return False
-
-    try:
-        eventually(answers, PATIENCE, web.tail)
-        yield address
-    finally:
-        web.kill()
+from tests.services.web import PASSWORD, administrator
 
 
 @pytest.fixture
 def browser(installation: Product, address: str) -> Iterator[httpx.Client]:
     """A browser that has logged in as an administrator."""
-    name = f"admin-{uuid4().hex[:8]}"
-    subprocess.run(
-        [sys.executable, "manage.py", "createsuperuser", "--noinput", "--username", name, "--email", "a@localhost"],
-        cwd=REPOSITORY,
-        env=installation.environment({"DJANGO_SUPERUSER_PASSWORD": PASSWORD}),
-        check=True,
-        capture_output=True,
-    )
+    name = administrator(installation)
     with httpx.Client(base_url=address, follow_redirects=True, trust_env=False, timeout=PATIENCE) as client:
         page = client.get("/")
         assert page.url.path == "/login/"
@@ -114,3 +82,44 @@ def test_guessing_passwords_is_answered_with_429_whatever_address_is_claimed(
     assert answers[-1].status_code == 429
     assert int(answers[-1].headers["Retry-After"]) > 0
     assert "Too many failed log-ins" in answers[-1].text
+
+
+def least_connections(installation: Product) -> int:
+    """The smallest number of connections that the web process has to the database, over some seconds."""
+    with closing(psycopg2.connect(installation.database_url)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        counts = []
+        for _ in range(30):
+            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = %s", [web.NAME])
+            counts.append(cursor.fetchone()[0])
+            if not counts[-1]:
+                break
+            time.sleep(0.1)
+    return min(counts)
+
+
+@pytest.mark.acceptance
+def test_a_stream_tells_of_changes_holds_no_connection_and_ends_with_the_log_in(
+    installation: Product, browser: httpx.Client
+) -> None:
+    gate = f"live-{uuid4().hex[:8]}"
+    installation.publish(BLOCKED)
+    instance = installation.begin("blocked", {"gate": gate}, "--correlation-id", gate)
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', browser.get("/instances/").text)
+    assert token
+
+    with browser.stream("GET", f"/live/{instance}/") as stream:
+        lines = stream.iter_lines()
+
+        def told() -> None:
+            assert any(line == "event: changed" for line in lines)
+
+        told()
+        assert least_connections(installation) == 0
+        installation.release(gate)
+        told()
+        with httpx.Client(base_url=browser.base_url, cookies=browser.cookies, trust_env=False) as tab:
+            assert tab.post("/logout/", data={"csrfmiddlewaretoken": token[1]}).status_code == 302
+        # The last of it comes within two looks, and then nothing.
+        assert stream.headers["content-type"] == "text/event-stream"
+        list(lines)

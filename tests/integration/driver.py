@@ -10,9 +10,9 @@ from uuid import UUID
 from django.db import connection
 
 from tasks.execution import describe
-from workflows_app import selectors
 from workflows_app.engine.errors import AttemptCancelled
 from workflows_app.models import Dispatch, Instance, Notice, Timer
+from workflows_app.selectors import results
 from workflows_app.services import decisions, definitions, instances, slots, steps, sweep
 from workflows_app.services.steps import Claim
 
@@ -110,7 +110,7 @@ class Driver:
         """Perform and move the clock from timer to timer until the instance ends; return its view."""
         for _ in range(limit):
             self.drain()
-            view = selectors.instance_view(instance.pk)
+            view = results.instance_view(instance.pk)
             if view["ended_at"]:
                 return view
             family = Timer.objects.filter(instance__correlation_id=instance.correlation_id)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from django.core.management import CommandError, call_command
 
+from tests.integration.driver import Driver
+from tests.integration.engine.outcomes import fail, flow
 from tests.integration.test_commands import Shell, published, shell  # noqa: F401 - fixtures
 from workflows_app.models import Instance
 
@@ -111,3 +113,56 @@ def test_a_workflow_a_queue_and_everything_are_paused_and_go_on(published: Shell
         assert published.run("workflow", "resume", *arguments)[0] == 1
     with pytest.raises(CommandError, match="stand alone"):
         call_command("workflow", "pause", key, "--all")
+
+
+def test_an_undo_that_failed_is_seen_to(published: Shell) -> None:  # noqa: F811
+    driver = Driver(undo_a=fail("NO_REFUND"))
+    undo = "compensate: {activity: core.echo}"
+    steps = f"  - {{id: a, activity: core.echo, {undo}}}\n  - {{id: b, fail: {{code: B}}}}"
+    instance = driver.start(flow(steps))
+    driver.run(instance)
+    key = str(instance.pk)
+
+    text = published.run("workflow", "show", key)[1]
+    assert "the undo of a failed: NO_REFUND: it broke" in text
+    assert published.json("workflow", "undo", "retry", key, "a") == (
+        0,
+        {"id": key, "state": "compensating", "step": {"path": "a", "state": "compensating"}},
+    )
+    driver.drain()
+    assert published.run("workflow", "undo", "skip", key, "a", "--reason", "a cent")[:2] == (
+        0,
+        f"a is compensation_failed; {key} is compensation_failed\n",
+    )
+    assert "the undo of a failed: UNDO_SKIPPED: a cent" in published.run("workflow", "show", key)[1]
+    assert published.run("workflow", "undo", "done", key, "a", "--reason", "")[0] == 1
+    assert "REASON_MISSING" in published.errors
+    assert published.run("workflow", "undo", "done", key, "a", "--reason", "paid")[0] == 0
+    assert published.run("workflow", "undo", "done", key, "a", "--reason", "paid")[0] == 1
+    assert "the instance is compensated" in published.errors
+    for wrong in (["undo", "done", key, "a"], ["undo"], ["undo", "forget", key, "a"]):
+        with pytest.raises(CommandError, match=r"required|invalid choice"):
+            call_command("workflow", *wrong)
+
+
+def test_an_instance_is_taken_back_and_runs_again(published: Shell) -> None:  # noqa: F811
+    undo = "compensate: {activity: core.echo}"
+    driver = Driver()
+    instance = driver.start(flow(f"  - {{id: a, activity: core.echo}}\n  - {{id: b, activity: core.echo, {undo}}}"))
+    driver.run(instance)
+    key = str(instance.pk)
+
+    assert published.json("workflow", "rewind", key, "a", "--reason", "x") == (0, {"id": key, "state": "compensating"})
+    driver.drain()
+    assert "Paused by" in published.run("workflow", "show", key)[1]
+    published.run("workflow", "resume", key)
+    driver.run(instance)
+    assert published.json("workflow", "rerun", key, "a", "--input", '{"v": 1}')[1]["state"] == "compensating"
+    driver.run(instance)
+    text = published.run("workflow", "show", key)[1]
+    assert f"a has the key {key}:a:1" in text
+    assert f"b has the key {key}:b:2" in text
+    assert published.run("workflow", "rerun", key, "a", "--input", "[1]")[0] == 1
+    assert "INPUT_INVALID" in published.errors
+    assert published.run("workflow", "rewind", key, "b")[0] == 1
+    assert "there is nothing to take back (STATE_FORBIDS)" in published.errors

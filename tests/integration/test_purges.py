@@ -13,7 +13,7 @@ from tests.integration.driver import Driver
 from tests.integration.test_commands import Shell, shell  # noqa: F401 - a fixture
 from workflows_app.engine.errors import ActivityError, InputInvalid, NotFound, StateForbids
 from workflows_app.models import AuditEntry, Event, Instance, PublishedEvent
-from workflows_app.services import audit, interventions, purging, signals, verification
+from workflows_app.services import audit, interventions, purging, signals, undos, verification
 
 pytestmark = pytest.mark.django_db
 
@@ -174,6 +174,20 @@ def test_what_waits_for_an_operator_is_deleted_by_name_only(driver: Driver) -> N
 
     assert purge(driver).counts["instance"] == 0
     assert purging.delete(instance_id=instance.pk, actor="ada").counts["instance"] == 1
+
+
+def test_what_nobody_is_going_to_undo_waits_for_nobody(driver: Driver) -> None:
+    driver.perform = {"undo_a": breaks, "undo_b": breaks}
+    undo = "activity: core.echo, compensate: {activity: core.echo}"
+    steps = f"[{{id: a, {undo}}}, {{id: b, {undo}}}, {{id: c, fail: {{code: C}}}}]"
+    instance = driver.start(f"workflow: given-up\nversion: 1.0.0\nsteps: {steps}")
+    assert driver.run(instance)["state"] == "compensation_failed"
+    driver.advance(10)
+
+    undos.skip(instance_id=instance.pk, step="a", actor="ada", reason="a cent")
+    assert purge(driver).counts["instance"] == 0
+    undos.skip(instance_id=instance.pk, step="b", actor="ada", reason="a cent")
+    assert purge(driver).counts["instance"] == 1
 
 
 def refused(statement: str, *parameters: object) -> str:

@@ -10,17 +10,25 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import httpx
+
 from tests.services.documents import perform
+from tests.services.processes import PATIENCE
 from tests.services.product import Product
 
 
 @dataclass
 class Bank:
-    """What it answers (``status``), whether it answers at all (``open``), and which keys it was asked with."""
+    """What it answers (``status``), whether it answers at all (``open``), and which keys it was asked with.
+
+    Whoever tells it an address in ``answer_to`` is answered there later, twice; ``met_with`` are the statuses that
+    these answers were met with.
+    """
 
     port: int = 0
     status: int = 503
     asked: list[str] = field(default_factory=list)
+    met_with: list[int] = field(default_factory=list)
     open: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -42,6 +50,12 @@ class Bank:
         answer = product.command("service", "register", str(file))
         assert answer.code == 0, answer
 
+    def call_back(self, address: str) -> None:
+        """Answer at an address, and then again."""
+        for _ in range(2):
+            answer = httpx.post(address, json={"booked": True}, trust_env=False, timeout=PATIENCE)
+            self.met_with.append(answer.status_code)
+
     def shown(self, product: Product) -> Any:
         """What ``service show`` says of it."""
         return product.command("service", "show", "bank", "--format", "json").json
@@ -61,7 +75,10 @@ def running() -> Iterator[Bank]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             bank.asked.append(self.headers["Idempotency-Key"])
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            address = json.loads(body).get("answer_to") if body else None
+            if address is not None:
+                threading.Thread(target=bank.call_back, args=(address,), daemon=True).start()
             bank.open.wait(60)
             try:
                 self.send_response(bank.status)

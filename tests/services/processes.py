@@ -27,16 +27,19 @@ PATIENCE = 120.0
 Answer = TypeVar("Answer")
 
 
-def require(binary: str) -> str:
-    """Find an installed server.
+def require(binary: str, *others: str) -> str:
+    """Find an installed server, or the browser.
 
     Args:
         binary: its file name, for example ``redis-server``.
+        others: names that it has on other systems.
 
     Returns:
         Its path. A missing one skips the test by name; with ``ORCHESTRATOR_REQUIRE_BROKERS=1`` it fails it.
     """
-    path = shutil.which(binary, path=os.pathsep.join([os.environ.get("PATH", os.defpath), *SYSTEM_FOLDERS]))
+    folders = os.pathsep.join([os.environ.get("PATH", os.defpath), *SYSTEM_FOLDERS])
+    found = (shutil.which(name, path=folders) for name in (binary, *others))
+    path = next(filter(None, found), None)
     if path is None:
         reason = f"{binary} is not installed"
         if os.environ.get("ORCHESTRATOR_REQUIRE_BROKERS") == "1":

@@ -350,6 +350,10 @@ class _Author:
             policy["non_retryable"] = [self.draw(st.sampled_from(CODES))]
         if self.chance():
             policy["when"] = "error.code != 'CARD_DECLINED'"
+        if self.chance():
+            kinds = [{"code": code} for code in CODES] + [{"when": "error.code == 'BOOM'"}, {"when": "error.nothing"}]
+            kinds = self.draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=3))
+            policy["limits"] = [{**kind, "max_attempts": self.draw(st.integers(1, 3))} for kind in kinds]
         return policy
 
     def condition(self, readable: list[str]) -> Any:

@@ -29,7 +29,16 @@ WHOLE = {
             "id": "again",
             "loop": {"while": "vars.n < 3", "max_iterations": 9, "steps": [{"id": "inc", "set": {"n": 1}}]},
         },
-        {"id": "twice", "loop": {"times": 2, "steps": [{"id": "inc2", "set": {"n": 1}}]}},
+        {
+            "id": "twice",
+            "loop": {
+                "times": 2,
+                "steps": [
+                    {"id": "inc2", "set": {"n": 1}},
+                    {"id": "answered", "receive": {"callback": {"secret": "s"}, "timeout": "1h"}},
+                ],
+            },
+        },
         {
             "id": "got",
             "receive": {"event": "paid", "correlate": "${ input.id }", "where": "event.data.ok", "timeout": "2d"},

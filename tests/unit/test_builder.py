@@ -129,6 +129,7 @@ def test_a_workflow_reads_like_the_yaml():
         b.wait("pause", for_="2h", when="input.slow"),
         b.wait("morning", until="2026-12-24T08:00:00Z", needs=["size"]),
         b.receive("paid", "payment.received", correlate="k", where="event.data.ok", within="2d", needs=[]),
+        b.receive("answered", callback={"secret": "bank"}, within="1h"),
         b.emit("told", "order.told", data={"n": 1}, correlate="k"),
         b.call("bill", "billing", version="1.0.0", input={"order": 7}, deadline="1h"),
         b.set_("done", receipt="x", needs=["pause", "morning"]),
@@ -182,6 +183,7 @@ steps:
   - {id: pause, when: input.slow, wait: {for: 2h}}
   - {id: morning, needs: [size], wait: {until: "2026-12-24T08:00:00Z"}}
   - {id: paid, needs: [], receive: {event: payment.received, correlate: k, where: event.data.ok, timeout: 2d}}
+  - {id: answered, receive: {callback: {secret: bank}, timeout: 1h}}
   - {id: told, emit: {event: order.told, data: {n: 1}, correlate: k}}
   - {id: bill, call: {workflow: billing, version: 1.0.0, input: {order: 7}}, deadline: 1h}
   - {id: done, needs: [pause, morning], set: {receipt: x}}

@@ -23,6 +23,7 @@ SHIPPED_MODULES = (
     "tasks.activities.messages",
     "tasks.activities.webhook",
     "tasks.activities.service",
+    "tasks.activities.aggregate",
     "tasks.activities.celery_task",
 )
 

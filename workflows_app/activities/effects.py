@@ -22,7 +22,9 @@ class Effect:
 class Effects(Protocol):
     """The ledger of one attempt."""
 
-    def planned(self, kind: str, target: str, facts: Mapping[str, Any] | None = None) -> AbstractContextManager[Effect]:
+    def planned(
+        self, kind: str, target: str, facts: Mapping[str, Any] | None = None, *, key: str | None = None
+    ) -> AbstractContextManager[Effect]:
         """Record that something is about to be done outside, and what comes of it when the block ends.
 
         A block that ends normally confirms the effect. One that raises leaves it refused: nothing was done; or
@@ -33,6 +35,7 @@ class Effects(Protocol):
             kind: what does it, such as ``http.request``.
             target: what is touched, for people: no secrets, no query; the first 500 characters are kept.
             facts: what is known beforehand; ``Effect.facts`` begins with it.
+            key: the idempotency key that goes out with it; by default the step's.
 
         Raises:
             AttemptCancelled: the attempt is over: do nothing, another one may be at it.
@@ -44,7 +47,9 @@ class NoLedger:
     """The ledger of an attempt outside an installation: nothing is recorded."""
 
     @contextmanager
-    def planned(self, kind: str, target: str, facts: Mapping[str, Any] | None = None) -> Iterator[Effect]:
+    def planned(
+        self, kind: str, target: str, facts: Mapping[str, Any] | None = None, *, key: str | None = None
+    ) -> Iterator[Effect]:
         yield Effect(facts=dict(facts or {}))
 
 

@@ -204,19 +204,21 @@ def decide(id: str, /, *, table: str, version: str = ABSENT, input: Any = ABSENT
 
 def receive(
     id: str,
-    event: str,
+    event: str = ABSENT,
     /,
     *,
+    callback: bool | Mapping[str, str] = ABSENT,
     correlate: str = ABSENT,
     where: str | bool = ABSENT,
     within: str | float = ABSENT,
     **keys: Any,
 ) -> Document:
-    """Return a step that waits for an event.
+    """Return a step that waits for an event, or for the answer at an address of its own.
 
     Args:
         id: of the step.
         event: type of the event.
+        callback: in its place; ``True``, or ``{"secret": name}`` where answers have to be signed.
         correlate: the key that must match.
         where: takes only events for which this holds.
         within: how long to wait, the language's ``receive.timeout``.
@@ -225,8 +227,8 @@ def receive(
     Raises:
         TypeError: for an unknown keyword.
     """
-    waits = _given(correlate=correlate, where=where, timeout=within)
-    return _step("receive", id, {"receive": {"event": event, **waits}}, keys)
+    waits = _given(event=event, callback=callback, correlate=correlate, where=where, timeout=within)
+    return _step("receive", id, {"receive": waits}, keys)
 
 
 def emit(id: str, event: str, /, *, data: Any = ABSENT, correlate: str = ABSENT, **keys: Any) -> Document:

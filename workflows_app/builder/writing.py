@@ -73,6 +73,9 @@ def _source(step: Any) -> str:
         case {"id": id, "receive": {"event": event, **rest}, **keys} if rest.keys() <= RECEIVE_KEYWORDS.keys():
             waits = {word: rest[key] for key, word in RECEIVE_KEYWORDS.items() if key in rest}
             return _call("receive", [_literal(id), _literal(event), *_keywords(waits)], keys)
+        case {"id": id, "receive": {"callback": called, **rest}, **keys} if rest.keys() <= {"timeout"}:
+            waits = {"callback": called, **({"within": rest["timeout"]} if rest else {})}
+            return _call("receive", [_literal(id), *_keywords(waits)], keys)
         case {"id": id, "emit": {"event": event, **rest}, **keys} if rest.keys() <= {"data", "correlate"}:
             return _call("emit", [_literal(id), _literal(event), *_keywords(rest)], keys)
         case {"id": id, "call": {"workflow": name, **rest}, **keys} if rest.keys() <= {"version", "input", "wait"}:

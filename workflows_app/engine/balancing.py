@@ -14,7 +14,8 @@ def order(endpoints: Sequence[Endpoint], balance: Balance, *, turn: int, draw: f
     Args:
         endpoints: of a service, at least one.
         balance: the service's choice.
-        turn: how many calls this process made before; ``round_robin`` goes by it.
+        turn: how many calls this process made before; ``round_robin`` goes by it, and ``least_connections`` where
+            endpoints have equally many calls under way, which only the database knows.
         draw: a number in [0, 1) drawn by the caller; ``random`` and ``weighted`` go by it.
         key: calls with the same key begin at the same endpoint under ``hash`` (rendezvous hashing: of the others none
             moves when one is added or removed).

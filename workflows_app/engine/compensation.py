@@ -12,10 +12,10 @@ that order as far as this does not take more edges than it saves.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from workflows_app.engine.node import Node, NodeKind
-from workflows_app.engine.paths import ITERATION, chosen, split
+from workflows_app.engine.paths import ITERATION, chosen, indexes, split
 from workflows_app.engine.snapshot import StepSnapshot
 from workflows_app.engine.states import Role, StepState
 
@@ -94,9 +94,14 @@ class Order:
         """Return the nodes of its list that wait for the end of this one's undo."""
         return _placed(path, self._before.get(_name(path), ()))
 
-    def inside(self, path: str | None) -> int:
-        """Return how many nodes of a block (``None``: of the outermost list) have to have ended for it to end."""
-        return len(self._inside.get(path and _name(path), ()))
+    def inside(self, path: str | None, scope: Container[str] | None = None) -> int:
+        """Return how many nodes of a block (``None``: of the outermost list) have to have ended for it to end.
+
+        Args:
+            scope: nothing but these names counts.
+        """
+        names = self._inside.get(path and _name(path), ())
+        return sum(scope is None or name in scope for name in names)
 
     def last(self, path: str | None) -> list[str]:
         """Return the nodes of a block, or of the outermost list, that no other one has to be undone before."""
@@ -119,6 +124,34 @@ class Order:
             return [path]
         names = (chosen(path, member.id) for member in node.adhoc.steps)
         return [name for name in names if split(name)[1] + ITERATION in self._counted]
+
+    def depends(self, later: str, earlier: str) -> bool:
+        """Say whether one of these steps, or a block around it, had to wait for the other, directly or not."""
+        for one, other in zip(self._way(later), self._way(earlier), strict=False):
+            if one == other:
+                continue
+            if not one.endswith("]"):
+                return self._follows(_name(one), _name(other))
+            block = self.node(self.parent(one) or "")
+            return block.kind is NodeKind.LOOP and indexes(one)[-1] > indexes(other)[-1]
+        return False
+
+    def _way(self, path: str) -> list[str]:
+        """Return the blocks around a node, the outermost first, and the node itself."""
+        way = [path]
+        while (around := self.parent(way[0])) is not None:
+            way.insert(0, around)
+        return way
+
+    def _follows(self, later: str, earlier: str) -> bool:
+        """Say whether one node of a list is reached from another."""
+        seen: set[str] = set()
+        todo = [earlier]
+        while todo:
+            after: Iterable[str] = self._after.get(todo.pop(), ())
+            todo += [name for name in after if name not in seen]
+            seen.update(after)
+        return later in seen
 
     def parent(self, path: str) -> str | None:
         """Return the block around a node; that around an iteration is what repeats it."""

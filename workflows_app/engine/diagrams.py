@@ -18,9 +18,10 @@ INTRODUCTION = """# State tables
 
 Made by `python manage.py states`; a test holds this page to the tables in `workflows_app/engine/states.py`, from which
 the database's constraints derive as well. A terminal state has no way out; `compensation_failed` waits for an operator,
-a `failed` instance may be retried by one, and a `completed` one is undone only with the instance that called it. An
-effect is what an attempt did outside; one that is still `planned` when its attempt is over is read as `unknown`. A
-breaker stands before an operation of a service: `open` to `closed` is an operator's act alone.
+who has the undo run again or says that it was done by hand; a `failed` instance may be retried by one, and a
+`completed` or `failed` one may be taken back to a step. An effect is what an attempt did outside; one that is still
+`planned` when its attempt is over is read as `unknown`. A breaker stands before an operation of a service: `open` to
+`closed` is an operator's act alone.
 """
 
 

@@ -136,6 +136,22 @@ class ActivityError(OrchestratorError):
         self.recoverable = recoverable
 
 
+class NotYet(ActivityError):
+    """What an activity raises when its turn has not come: nothing was done, and the attempt counts for nothing.
+
+    Args:
+        seconds: after which the step is handed out again.
+    """
+
+    code = "NOT_YET"
+
+    def __init__(
+        self, message: str, *, seconds: float, code: str | None = None, details: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(message, code=code, details=details)
+        self.seconds = seconds
+
+
 class AttemptCancelled(ActivityError):
     """What an activity raises when it stops because ``context.should_stop()`` turned true."""
 

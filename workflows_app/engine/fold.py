@@ -11,15 +11,16 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from workflows_app.engine import reopening, unwinding
+from workflows_app.engine import handing, retry, unwinding
 from workflows_app.engine.definition.machine import MACHINE
 from workflows_app.engine.definition.model import AdhocBody
 from workflows_app.engine.events import Event, EventType
 from workflows_app.engine.graph import Graph
+from workflows_app.engine.instance_fold import INSTANCE_EVENTS
 from workflows_app.engine.node import Node, NodeKind
 from workflows_app.engine.paths import indexes, split
 from workflows_app.engine.snapshot import AttemptSnapshot, InstanceSnapshot, StepSnapshot
-from workflows_app.engine.states import AttemptState, Cause, InstanceState, Role, StepState
+from workflows_app.engine.states import AttemptState, Role, StepState
 
 
 class State:
@@ -55,112 +56,7 @@ class State:
         if event.step:
             _STEP[event.type](self, self.graph[event.step], event)
         else:
-            _INSTANCE[event.type](self, event)
-
-
-def _instance_created(state: State, event: Event) -> None:
-    """Another instance's step called it; nothing of it has begun yet."""
-    state.instance = replace(
-        state.instance,
-        input=event.data["input"],
-        correlation_id=event.data["correlation_id"],
-        started_by=event.actor,
-        parent=event.data["parent"],
-    )
-
-
-def _instance_accepted(state: State, event: Event) -> None:
-    """It waits for a slot; what it is started with is known already."""
-    state.instance = replace(
-        state.instance,
-        input=event.data.get("input", state.instance.input),
-        variables=dict(event.data["variables"]),
-        correlation_id=event.data["correlation_id"],
-        started_by=event.actor,
-    )
-
-
-def _instance_started(state: State, event: Event) -> None:
-    if "variables" in event.data:
-        _instance_accepted(state, event)
-    state.instance = replace(
-        state.instance, state=InstanceState.RUNNING, started_at=event.at, open_steps=len(state.graph.roots)
-    )
-
-
-def _instance_paused(state: State, event: Event) -> None:
-    state.instance = replace(state.instance, state=InstanceState.PAUSED)
-
-
-def _instance_resumed(state: State, event: Event) -> None:
-    variables = {**state.instance.variables, **event.data.get("variables", {})}
-    state.instance = replace(state.instance, state=InstanceState.RUNNING, held=(), variables=variables)
-
-
-def _variables_changed(state: State, event: Event) -> None:
-    variables = {**state.instance.variables, **event.data["variables"]}
-    state.instance = replace(state.instance, variables=variables)
-
-
-def _instance_stopping(state: State, event: Event) -> None:
-    data = event.data
-    ending = data["ending"]
-    state.instance = replace(
-        state.instance,
-        state=InstanceState.RUNNING,  # a pause ends with it
-        held=(),
-        ending=ending,
-        undo=data["undo"],
-        cause=None if ending == "return" else Cause(ending),
-        error=data.get("error"),
-        output=data.get("output"),
-    )
-
-
-def _instance_ended(target: InstanceState) -> Callable[[State, Event], None]:
-    def apply(state: State, event: Event) -> None:
-        changes: dict[str, Any] = {"state": target, "ended_at": event.at, "held": ()}
-        for key in ("output", "error"):
-            if key in event.data:
-                changes[key] = event.data[key]
-        if "cause" in event.data:
-            changes["cause"] = Cause(event.data["cause"]) if event.data["cause"] else None
-        state.instance = replace(state.instance, **changes)
-
-    return apply
-
-
-def _instance_retried(state: State, event: Event) -> None:
-    reopening.reopen(state, event.data["pending"], event.data["open"])
-
-
-def _instance_compensating(state: State, event: Event) -> None:
-    changes: dict[str, Any] = {}
-    if "cause" in event.data:
-        # It had completed, and is undone with the instance that called it.
-        changes |= {"cause": Cause(event.data["cause"]), "error": event.data["error"], "undo": True, "ended_at": None}
-    state.instance = replace(state.instance, state=InstanceState.COMPENSATING, **changes)
-    if state.graph.definition.machine is None:
-        unwinding.begin(state)
-
-
-_INSTANCE: Mapping[EventType, Callable[[State, Event], None]] = {
-    EventType.INSTANCE_ACCEPTED: _instance_accepted,
-    EventType.INSTANCE_CREATED: _instance_created,
-    EventType.INSTANCE_STARTED: _instance_started,
-    EventType.INSTANCE_PAUSED: _instance_paused,
-    EventType.INSTANCE_RESUMED: _instance_resumed,
-    EventType.INSTANCE_VARIABLES_CHANGED: _variables_changed,
-    EventType.INSTANCE_STOPPING: _instance_stopping,
-    EventType.INSTANCE_COMPLETED: _instance_ended(InstanceState.COMPLETED),
-    EventType.INSTANCE_FAILED: _instance_ended(InstanceState.FAILED),
-    EventType.INSTANCE_CANCELLED: _instance_ended(InstanceState.CANCELLED),
-    EventType.INSTANCE_TERMINATED: _instance_ended(InstanceState.TERMINATED),
-    EventType.INSTANCE_RETRIED: _instance_retried,
-    EventType.INSTANCE_COMPENSATING: _instance_compensating,
-    EventType.INSTANCE_COMPENSATED: _instance_ended(InstanceState.COMPENSATED),
-    EventType.INSTANCE_COMPENSATION_FAILED: _instance_ended(InstanceState.COMPENSATION_FAILED),
-}
+            INSTANCE_EVENTS[event.type](self, event)
 
 
 def _time(text: str) -> datetime:
@@ -173,6 +69,8 @@ def _scheduled(state: State, node: Node, event: Event) -> None:
     if step.role is not Role.COMPENSATION:
         changes["state"] = StepState.SCHEDULED
     changes |= {key: event.data[key] for key in ("input", "idempotency_key") if key in event.data}
+    if "input_from" in event.data:
+        changes["input"] = handing.parameters(event.data, state.step(event.data["input_from"]["step"]).output)
     state.change(node.path, **changes)
 
 
@@ -187,6 +85,7 @@ def _falling_back(state: State, node: Node, event: Event) -> None:
         error=event.data["error"],
         failures=0,
         losses=0,
+        limited=None,
         due_at=None,
     )
 
@@ -263,6 +162,7 @@ def _end_attempt(state: State, node: Node, event: Event) -> None:
         changes["losses"] = 0
         if ended in (AttemptState.FAILED, AttemptState.TIMED_OUT):
             changes["failures"] = step.failures + 1
+            changes["limited"] = retry.counted(step.limited, event.data.get("retry_limit"))
     if step.role is not Role.COMPENSATION:
         if ended is AttemptState.SUCCEEDED:
             changes["effect_unknown"] = False
@@ -355,22 +255,36 @@ def _compensating(state: State, node: Node, event: Event) -> None:
         generation=event.data["generation"],
         failures=0,
         losses=0,
+        limited=None,
     )
 
 
 def _undone(target: StepState) -> Callable[[State, Node, Event], None]:
     def apply(state: State, node: Node, event: Event) -> None:
         _end_attempt(state, node, event)
+        late = state.step(node.path).state is StepState.COMPENSATION_FAILED
         state.change(node.path, state=target, undo_error=event.data.get("error"), due_at=None, role=Role.COMPENSATION)
-        state.instance = replace(
-            state.instance,
-            undone=state.instance.undone + 1,
-            undo_failed=state.instance.undo_failed or target is StepState.COMPENSATION_FAILED,
-        )
-        if state.graph.definition.machine is None:
-            unwinding.passed(state, node.path)
+        instance = state.instance
+        if late:
+            # It had ended badly, and somebody else has seen to it since: that was counted and passed.
+            state.instance = replace(instance, undo_failed=instance.undo_failed - 1)
+            return
+        failed = instance.undo_failed + (target is StepState.COMPENSATION_FAILED)
+        state.instance = replace(instance, undone=instance.undone + 1, undo_failed=failed)
+        unwinding.passed(state, node.path)
 
     return apply
+
+
+def _undo_retried(state: State, node: Node, event: Event) -> None:
+    instance = state.instance
+    state.change(node.path, undo_error=None)
+    state.instance = replace(instance, undone=instance.undone - 1, undo_failed=instance.undo_failed - 1)
+    unwinding.again(state, node.path)
+
+
+def _undo_skipped(state: State, node: Node, event: Event) -> None:
+    state.change(node.path, undo_error=event.data["error"])
 
 
 def _undoing(state: State, node: Node, event: Event) -> None:
@@ -402,11 +316,11 @@ def _moved(state: State, node: Node, event: Event) -> None:
 
 def _undoing_before(state: State, node: Node, event: Event) -> None:
     state.change(node.path, state=StepState.WAITING, started_at=event.at)
-    state.instance = replace(state.instance, undone=0, undo_failed=False)
+    state.instance = replace(state.instance, undone=0, undo_failed=0)
 
 
 def _undone_before(state: State, node: Node, event: Event) -> None:
-    state.instance = replace(state.instance, undone=0, undo_failed=False)
+    state.instance = replace(state.instance, undone=0, undo_failed=0)
 
 
 _STEP: Mapping[EventType, Callable[[State, Node, Event], None]] = {
@@ -427,6 +341,8 @@ _STEP: Mapping[EventType, Callable[[State, Node, Event], None]] = {
     EventType.STEP_COMPENSATING: _compensating,
     EventType.STEP_COMPENSATED: _undone(StepState.COMPENSATED),
     EventType.STEP_COMPENSATION_FAILED: _undone(StepState.COMPENSATION_FAILED),
+    EventType.STEP_UNDO_RETRIED: _undo_retried,
+    EventType.STEP_UNDO_SKIPPED: _undo_skipped,
     EventType.SECTION_ADDED: _planned,
     EventType.SECTION_SKIPPED: _planned,
     EventType.ATTEMPT_LOST: _lost,

@@ -72,6 +72,7 @@ class Graph:
         self.output: Value = expressions.compile_value(definition.output)
         self._reach: dict[str | None, Reach] = {}
         self._inside: dict[str, Node] = {}
+        self._behind: dict[str, frozenset[str]] = {}
 
     def __getitem__(self, path: str) -> Node:
         """Return a node.
@@ -171,6 +172,18 @@ class Graph:
             node = self[queue.popleft()]
             yield node
             queue.extend(node.children)
+
+    def behind(self, path: str) -> frozenset[str]:
+        """Return the nodes of the same list that wait for one of them, directly or through others."""
+        if path not in self._behind:
+            found: set[str] = set()
+            todo = [path]
+            while todo:
+                more = set(self[todo.pop()].successors) - found
+                found |= more
+                todo += more
+            self._behind[path] = frozenset(found)
+        return self._behind[path]
 
     def siblings(self, path: str) -> tuple[str, ...]:
         """Return the list of steps that a step is written in."""

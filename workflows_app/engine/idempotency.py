@@ -41,4 +41,22 @@ def of(instance_id: UUID | str, path: str, own: str | None, role: Role) -> str:
     >>> of("7f", "each[3].pay", None, Role.ACTION), of("7f", "pay", "order-7", Role.COMPENSATION)
     ('7f:each[3].pay:0', 'order-7:undo')
     """
-    return (f"{instance_id}:{path}:0" if own is None else own) + _BEHIND[role]
+    return (default(instance_id, path) if own is None else own) + _BEHIND[role]
+
+
+def default(instance_id: UUID | str, path: str, rerun: int = 0) -> str:
+    """Return the key of a step that says nothing of one.
+
+    >>> default("7f", "pay", 2)
+    '7f:pay:2'
+    """
+    return f"{instance_id}:{path}:{rerun}"
+
+
+def rerun(key: str, number: int) -> str:
+    """Return what a key that a step says itself becomes when the step runs again: other work, with a key of its own.
+
+    >>> rerun("order-7", 0), rerun("order-7", 2)
+    ('order-7', 'order-7:2')
+    """
+    return f"{key}:{number}" if number else key

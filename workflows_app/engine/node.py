@@ -376,6 +376,15 @@ class Node:
         return _expression(self.undo_retry.when if self.undo_retry else None)
 
     @cached_property
+    def retry_limits(self) -> tuple[Expression | None, ...]:
+        """The conditions of the policy's limits; ``None`` for one that names a code."""
+        return _limits(self.retry)
+
+    @cached_property
+    def undo_retry_limits(self) -> tuple[Expression | None, ...]:
+        return _limits(self.undo_retry)
+
+    @cached_property
     def reads(self) -> frozenset[Reference]:
         """Everything that entering the node may read; what only a failure reads is left out."""
         found: set[Reference] = set()
@@ -396,7 +405,7 @@ class Node:
 COMPILED = (
     "when", "cases", "value", "cache_key", "where", "completes_when", "repeats_while", "repeats_until",
     "undo_parameters", "error_output", "fallback_parameters", "idempotency_key", "retry_when", "undo_retry_when",
-    "reads", "reads_input",
+    "retry_limits", "undo_retry_limits", "reads", "reads_input",
 )  # fmt: skip
 """What a node makes of its step's texts: the same wherever the step is repeated."""
 
@@ -414,6 +423,10 @@ def _wrapped(value: Any) -> Any:
         return value
     bare = value.strip()
     return bare if bare.startswith("${") else f"${{ {bare} }}"
+
+
+def _limits(policy: Retry | None) -> tuple[Expression | None, ...]:
+    return tuple(_expression(limit.when) for limit in policy.limits) if policy else ()
 
 
 def _expression(source: str | None) -> Expression | None:

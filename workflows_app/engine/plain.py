@@ -13,12 +13,11 @@ from typing import Any
 from workflows_app.engine.definition.model import ForeachBody
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.node import Node, NodeKind
-from workflows_app.engine.paths import split
 
-KNOWN_AHEAD = frozenset({"input", "instance", "steps", "secret"})
+KNOWN_AHEAD = frozenset({"input", "instance", "steps", "secret", "callback"})
 """Names whose values cannot change any more when a step is entered; ``vars`` can, and ``now`` is not known yet.
 
-Of a secret only its placeholder is written.
+Of a secret and of the address of a callback only the placeholder is written.
 """
 
 
@@ -43,39 +42,6 @@ class Plain:
     join_needs: list[int]
     next: Node | None
     last: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Splice:
-    """Parameters with one part of the output before them in it: the database can put them together from what it has.
-
-    Args:
-        frame: the parameters with null in the place to fill.
-        target: the path of that place.
-        source: the path in the output of what fills it.
-    """
-
-    frame: Any
-    target: list[str]
-    source: list[str]
-
-
-def splice(node: Node, before: str) -> Splice | None:
-    """Say how a step's parameters are put together from the output of the step before it.
-
-    Returns:
-        ``None`` if they read anything else, or do more than name one part of it.
-    """
-    hollow = node.value.holes()
-    if hollow is None or len(hollow[1]) != 1:
-        return None
-    frame, (hole,) = hollow
-    named = hole.reference
-    if named.root != "steps" or named.name != split(before)[1] or named.path[:1] != ("output",):
-        return None
-    source = [str(key) for key in named.path[1:]]
-    # Numbers mean one thing in a list and another in an object; only names mean the same everywhere.
-    return Splice(frame=frame, target=list(hole.at), source=source) if all(map(str.isidentifier, source)) else None
 
 
 def after(graph: Graph, path: str) -> Plain | None:
@@ -119,7 +85,7 @@ def starts(graph: Graph) -> bool:
     if graph.definition.concurrency is not None:
         return False
     first = [graph[path] for path in graph.roots if not graph[path].needs]
-    return graph.definition.timeout is None and all(_may_begin(node, {"input", "secret"}) for node in first)
+    return graph.definition.timeout is None and all(_may_begin(node, {"input", "secret", "callback"}) for node in first)
 
 
 def _may_begin(node: Node, known: Set[str] = KNOWN_AHEAD) -> bool:

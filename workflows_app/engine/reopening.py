@@ -23,6 +23,7 @@ COUNTING = (NodeKind.PARALLEL, NodeKind.FOREACH)
 """Blocks that may forgive some failures of their parts; where they have failed all the same, all of them count."""
 TELLING = (
     EventType.INSTANCE_RETRIED,
+    EventType.INSTANCE_REWOUND,
     EventType.INSTANCE_STOPPING,
     EventType.STEP_STOPPING,
     EventType.STEP_FAILED,
@@ -52,6 +53,11 @@ def evidence(events: Iterable[Event]) -> Evidence:
         match event.type:
             case EventType.INSTANCE_RETRIED:
                 untolerated, stops = set(), {}
+            case EventType.INSTANCE_REWOUND:
+                # A failure that a pause still holds back, beside what was taken back, is not among these.
+                gone = {"", *event.data["again"], *event.data["pending"], *event.data["open"]}
+                untolerated -= gone
+                stops = {path: sequence for path, sequence in stops.items() if path not in gone}
             case EventType.INSTANCE_STOPPING | EventType.STEP_STOPPING:
                 stops.setdefault(event.step, event.sequence)
             case EventType.STEP_FAILED | EventType.STEP_TIMED_OUT if not event.data["tolerated"]:
@@ -90,16 +96,23 @@ def plan(state: State, found: Evidence) -> tuple[list[str], list[str]]:
     return pending, open_
 
 
-def reopen(state: State, pending: Iterable[str], open_: Iterable[str]) -> None:
-    """Take the ends of these steps back, and count anew what waits for them."""
+def reopen(state: State, pending: Iterable[str], open_: Iterable[str], *, again: Iterable[str] = ()) -> None:
+    """Take the ends of these steps back, and count anew what waits for them.
+
+    Args:
+        again: further steps that have become pending.
+    """
     changed = [*pending, *open_]
-    again = set(open_)
-    blank = {"role": Role.ACTION, "failures": 0, "losses": 0, "stopping": False, "error": None, "output": None}
+    opened = set(open_)
+    again = list(again)
+    counts = {"failures": 0, "losses": 0, "limited": None}
+    blank = {"role": Role.ACTION, **counts, "stopping": False, "error": None, "output": None}
     unsettled = {"undo_input": None, "due_at": None, "settled": None, "ended_at": None, **blank}
     for path in changed:
-        target = StepState.WAITING if path in again else StepState.PENDING
+        target = StepState.WAITING if path in opened else StepState.PENDING
         state.change(path, state=target, **unsettled)
-    for path in sorted({follower for each in changed for follower in state.graph[each].successors}):
+    followers = {follower for each in (*changed, *again) for follower in state.graph[each].successors}
+    for path in sorted(followers.union(again)):
         needs = [state.step(need).state for need in state.graph[path].needs]
         settled, completed = sum(s not in STEP_OPEN for s in needs), needs.count(StepState.COMPLETED)
         state.change(path, needs_settled=settled, needs_completed=completed)

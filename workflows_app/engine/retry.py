@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from workflows_app.engine.definition.model import Backoff, Retry
@@ -74,9 +74,63 @@ def asked_for(problem: Mapping[str, Any]) -> float:
     return float(min(seconds, LONGEST_REST))
 
 
-def attempts_left(policy: Retry | None, failures: int) -> int:
-    """Return how many more attempts the policy grants after ``failures`` counted failures; none without a policy."""
-    return max(0, (policy.max_attempts if policy else 1) - failures)
+def limit_of(policy: Retry, code: str, meets: Callable[[int], bool]) -> int | None:
+    """Return the place of the limit that a failure counts against, ``None`` where it counts against ``max_attempts``.
+
+    Args:
+        policy: the step's retry policy.
+        code: of the error that ended the attempt; compared whole.
+        meets: says of the place of a limit with a condition whether the error meets it; asked in order, and no
+            further than to the first one that it meets.
+
+    >>> from workflows_app.engine.definition.model import Limit
+    >>> policy = Retry(limits=(Limit(code="BUSY", max_attempts=9), Limit(when="error.code == 'X'", max_attempts=2)))
+    >>> limit_of(policy, "BUSY", lambda place: True), limit_of(policy, "X", lambda place: True)
+    (0, 1)
+    >>> limit_of(policy, "OTHER", lambda place: False) is None
+    True
+    """
+    for place, limit in enumerate(policy.limits):
+        if limit.code == code if limit.code is not None else meets(place):
+            return place
+    return None
+
+
+def attempts_left(
+    policy: Retry | None, failures: int, limited: Mapping[str, int] | None = None, limit: int | None = None
+) -> int:
+    """Return how many more attempts the policy grants after a failure; none without a policy.
+
+    Args:
+        policy: the step's retry policy.
+        failures: counted failures, this one included.
+        limited: how many of them counted against which of the policy's limits, by its place as text; this one
+            included.
+        limit: the place of the limit that this one counts against; ``None``: against ``max_attempts``.
+
+    >>> from workflows_app.engine.definition.model import Limit
+    >>> policy = Retry(max_attempts=3, limits=(Limit(code="BUSY", max_attempts=9),))
+    >>> attempts_left(policy, 6, {"0": 5}, 0), attempts_left(policy, 6, {"0": 5})
+    (4, 2)
+    """
+    if policy is None:
+        return max(0, 1 - failures)
+    limited = limited or {}
+    if limit is not None:
+        return max(0, policy.limits[limit].max_attempts - limited.get(str(limit), 0))
+    return max(0, policy.max_attempts - (failures - sum(limited.values())))
+
+
+def counted(limited: Mapping[str, int] | None, limit: int | None) -> Mapping[str, int] | None:
+    """Return the counts of the limits after a failure that counts against ``limit``.
+
+    >>> counted(None, 1), counted({"1": 1}, 1), counted({"1": 1}, None)
+    ({'1': 1}, {'1': 2}, {'1': 1})
+    """
+    if limit is None:
+        return limited
+    before = limited or {}
+    return {**before, str(limit): before.get(str(limit), 0) + 1}
 
 
 def forbids(policy: Retry, code: str, recoverable: bool) -> bool:

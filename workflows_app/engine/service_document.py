@@ -37,6 +37,7 @@ class Balance(StrEnum):
     WEIGHTED = "weighted"
     RANDOM = "random"
     HASH = "hash"
+    LEAST_CONNECTIONS = "least_connections"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,19 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """How often an operation may be called, over all workers.
+
+    Args:
+        seconds: for each call, in the long run.
+        burst: calls that may come at once.
+    """
+
+    seconds: float
+    burst: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """What a service does.
 
@@ -62,6 +76,7 @@ class Operation:
         timeout: seconds for the whole call; ``None`` for that of the service.
         ok_status: as that of ``http.request``.
         idempotent: the service knows an idempotency key at all its endpoints.
+        rate: how often it may be called; ``None``: as often as one likes.
     """
 
     name: str
@@ -70,6 +85,7 @@ class Operation:
     timeout: float | None
     ok_status: Any
     idempotent: bool
+    rate: Rate | None = None
 
     @property
     def placeholders(self) -> tuple[str, ...]:
@@ -194,6 +210,16 @@ SCHEMA: dict[str, Any] = {
                     "timeout": _DURATION,
                     "ok_status": {"anyOf": [*STATUS["anyOf"], {"type": "array", "items": STATUS, "minItems": 1}]},
                     "idempotent": {"type": "boolean"},
+                    "rate": {
+                        "type": "object",
+                        "required": ["limit", "per"],
+                        "additionalProperties": False,
+                        "properties": {
+                            "limit": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
+                            "per": _DURATION,
+                            "burst": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
+                        },
+                    },
                     "description": {"type": "string", "maxLength": 1000},
                 },
             },
@@ -259,7 +285,14 @@ def _operation(name: str, raw: Mapping[str, Any]) -> Operation:
         timeout=_seconds(raw.get("timeout")),
         ok_status=raw.get("ok_status"),
         idempotent=raw.get("idempotent", False),
+        rate=_rate(raw.get("rate")),
     )
+
+
+def _rate(raw: Mapping[str, Any] | None) -> Rate | None:
+    if raw is None:
+        return None
+    return Rate(seconds=parse_duration(raw["per"]) / raw["limit"], burst=raw.get("burst", raw["limit"]))
 
 
 def _seconds(written: Any) -> float | None:
@@ -274,6 +307,8 @@ def _durations(document: Mapping[str, Any]) -> Iterator[Problem]:
     ]
     operations = document["operations"].items()
     places += [(join_path("operations", name, "timeout"), raw.get("timeout")) for name, raw in operations]
+    rates = [(name, raw["rate"]) for name, raw in operations if "rate" in raw]
+    places += [(join_path("operations", name, "rate", "per"), rate["per"]) for name, rate in rates]
     for path, written in places:
         if written is None:
             continue

@@ -26,10 +26,11 @@ class InstanceSnapshot:
 
     ``ending`` is what a stopping instance heads for: ``return``, or one of the causes. ``open_steps`` counts the
     unsettled steps of the outermost list, and those of a race that has been decided. ``undo_open`` counts what the undo
-    has not left behind there yet (see ``unwinding``), ``undone`` the undos that have ended. ``parent`` is ``{instance,
-    step, depth, awaited}`` where another instance's step called this one, ``depth`` the number of instances above it.
-    ``held`` is what came while the instance is paused and has to have its consequences still: ``{step, timer}`` for a
-    timer, ``{step}`` for a failure.
+    has not left behind there yet (see ``unwinding``), ``undone`` the undos that have ended, ``undo_failed`` how many of
+    them have not worked. ``parent`` is ``{instance, step, depth, awaited}`` where another instance's step called this
+    one, ``depth`` the number of instances above it. ``held`` is what came while the instance is paused and has to have
+    its consequences still: ``{step, timer}`` for a timer, ``{step}`` for a failure. ``rewind`` is what was asked
+    for while the instance goes back to a step: see ``rewinding``.
 
     Of a state machine: ``machine_state`` and when it was entered, ``machine_transition``, the path of the transition
     under way, and ``machine_queue``, the events ``{type, data, at}`` that wait for their turn.
@@ -49,8 +50,9 @@ class InstanceSnapshot:
     open_steps: int = 0
     undo_open: int = 0
     undone: int = 0
-    undo_failed: bool = False
+    undo_failed: int = 0
     held: tuple[Mapping[str, Any], ...] = ()
+    rewind: Mapping[str, Any] | None = None
     machine_state: str | None = None
     machine_since: datetime | None = None
     machine_transition: str | None = None
@@ -68,10 +70,12 @@ class StepSnapshot:
     """One step of an instance. A step without a row is ``StepSnapshot(path=...)``: pending, nothing counted.
 
     ``attempt`` is the number of the running attempt, ``attempts`` how many were made, ``failures`` and ``losses`` how
-    many of the current role counted against the retry policy, and were lost in a row. ``settled`` is the sequence of
-    the event that settled the step: the order of completion. ``undo_input`` is what the role in hand works on where
-    that is not the step's own: the parameters of its fallback, later those of its undo. ``idempotency_key`` is what the
-    step's own key came to; ``None`` where it says nothing.
+    many of the current role counted against the retry policy, and were lost in a row; ``limited``, how many of the
+    failures counted against which of the policy's limits, by its place as text (``None``: none did). ``settled`` is
+    the sequence of the event that settled the step: the order of completion. ``undo_input`` is what the role in hand
+    works on where that is not the step's own: the parameters of its fallback, later those of its undo.
+    ``idempotency_key`` is what the step's own key came to; ``None`` where it says nothing and the step runs for the
+    first time. ``rerun`` counts how often an operator had it run again.
 
     Of a ``foreach`` or ``loop``, ``opened`` counts the iterations begun so far, ``planned`` is how many there are to
     be (``None`` where only the loop's condition knows), ``open_children`` how many are open, ``failures`` how many
@@ -79,7 +83,8 @@ class StepSnapshot:
     ``input`` of an ad-hoc section is ``{"assign": ..., "plan": [ids of members], "runs": {id: how often picked}}``,
     that of each choice ``{"item": {"by", "data", "reason"}}``.
 
-    ``undo_settled``, ``undo_open`` and ``undo_left`` say how far an undo has come: see ``unwinding``.
+    ``undo_settled``, ``undo_open`` and ``undo_left`` say how far an undo has come: see ``unwinding``. ``undo_error`` is
+    why it has not worked; its code is UNDO_SKIPPED where an operator said that nobody is going to do it.
     """
 
     path: str
@@ -90,6 +95,7 @@ class StepSnapshot:
     attempts: int = 0
     failures: int = 0
     losses: int = 0
+    limited: Mapping[str, int] | None = None
     needs_settled: int = 0
     needs_completed: int = 0
     open_children: int = 0
@@ -98,6 +104,7 @@ class StepSnapshot:
     undo_settled: int = 0
     undo_open: int = 0
     undo_left: int = 0
+    rerun: int = 0
     stopping: bool = False
     effect_unknown: bool = False
     input: Any = None

@@ -7,6 +7,9 @@ passed. No event tells of a node that is passed: as with the joins on the way fo
 ``undo_settled`` of a row counts the followers that have been passed, ``undo_open`` of a block what is left inside,
 ``undo_left`` of one that repeats the iterations whose turn has not come; ``undo_open`` of the instance what is left
 of the outermost list.
+
+An undo that failed has been passed like one that worked. Where an operator has it run again, that is one more which the
+instance's ``undo_open`` waits for, and ``undo_open`` of the step itself says so: nothing is passed a second time.
 """
 
 from __future__ import annotations
@@ -17,7 +20,9 @@ from dataclasses import replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+from workflows_app.engine import rewinding
 from workflows_app.engine.compensation import Order, needs_undo
+from workflows_app.engine.snapshot import StepSnapshot
 
 if TYPE_CHECKING:
     from workflows_app.engine.fold import State
@@ -34,15 +39,30 @@ Walk = deque[tuple[_At, str]]
 
 
 def begin(state: State) -> None:
-    """Begin at the nodes of the outermost list that nothing depended on."""
-    order = state.graph.undo_order
-    state.instance = replace(state.instance, undo_open=order.inside(None))
-    _walk(state, ((_At.TURN, path) for path in order.last(None)))
+    """Begin at the nodes of the outermost list that nothing depended on; of a rewind, at those that it takes back."""
+    order, scope = state.graph.undo_order, rewinding.scope_of(state)
+    state.instance = replace(state.instance, undo_open=order.inside(None, scope))
+    _walk(state, ((_At.TURN, path) for path in order.last(None) if scope is None or path in scope))
+
+
+def again(state: State, path: str) -> None:
+    """Wait once more for the undo of a step that has been passed."""
+    state.change(path, undo_open=1)
+    state.instance = replace(state.instance, undo_open=state.instance.undo_open + 1)
+
+
+def is_again(step: StepSnapshot) -> bool:
+    """Whether a step that was passed is being undone once more."""
+    return step.undo_open > 0
 
 
 def passed(state: State, path: str) -> None:
     """Go on behind a step whose undo has ended."""
-    _walk(state, [(_At.PASSED, path)])
+    if is_again(state.step(path)):
+        state.change(path, undo_open=0)
+        state.instance = replace(state.instance, undo_open=state.instance.undo_open - 1)
+    elif state.graph.definition.machine is None:
+        _walk(state, [(_At.PASSED, path)])
 
 
 def iterations(state: State, path: str, number: int) -> None:
@@ -92,7 +112,10 @@ def _turn(state: State, order: Order, path: str, walk: Walk) -> None:
 
 
 def _pass(state: State, order: Order, path: str, walk: Walk) -> None:
+    scope = rewinding.scope_of(state)
     for earlier in order.earlier(path):
+        if scope is not None and earlier not in scope and order.parent(earlier) is None:
+            continue  # a rewind stops before it
         awaited = order.followers(earlier)
         if awaited > 1:
             settled = state.step(earlier).undo_settled + 1

@@ -8,12 +8,12 @@ from uuid import UUID
 
 from django.contrib.auth import get_user_model
 
-from workflows_app import section_views, selectors
 from workflows_app.engine.errors import Refused
 from workflows_app.engine.transitions import Act
-from workflows_app.management.listing import tame
 from workflows_app.management.reading import read_input
+from workflows_app.selectors import results, section_views
 from workflows_app.services import sections
+from workflows_app.taming import tame
 
 _DONE = {Act.PICK: "is begun", Act.ADD: "is planned once more", Act.SKIP: "is not planned any more"}
 
@@ -55,7 +55,7 @@ def choose(
         data=read_input(data, "data"),
         reason=reason,
     )
-    waiting = section_views.views(selectors.instance(instance_id))
+    waiting = section_views.views(results.instance(instance_id))
     document = {"id": str(instance_id), "section": section, "step": member, "act": act.value, "sections": waiting}
     return document, f"{tame(member)} in {tame(section)} {_DONE[act]}"
 

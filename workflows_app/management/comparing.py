@@ -8,7 +8,7 @@ from itertools import groupby, takewhile
 from typing import Any
 
 from workflows_app.engine.definition.comparing import Change, Difference
-from workflows_app.management.listing import tame
+from workflows_app.taming import tame
 
 LONGEST = 100
 """Longer values are cut; ``--format json`` has them whole."""

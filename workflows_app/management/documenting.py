@@ -6,9 +6,9 @@ from argparse import ArgumentParser
 from typing import Any
 
 from workflows_app.engine.documentation import markdown
-from workflows_app.management.listing import tame
 from workflows_app.models import DefinitionVersion
 from workflows_app.services import documentation
+from workflows_app.taming import tame
 
 
 def add_arguments(sub: ArgumentParser) -> None:

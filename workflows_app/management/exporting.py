@@ -11,9 +11,9 @@ from django.core.management import CommandError
 
 from workflows_app.engine.definition.yaml_writing import write_yaml
 from workflows_app.engine.errors import NotFound
-from workflows_app.management.listing import tame
 from workflows_app.models import DefinitionVersion
 from workflows_app.services import definitions
+from workflows_app.taming import tame
 
 
 def add_arguments(sub: ArgumentParser) -> None:

@@ -6,8 +6,9 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from typing import Any
 
-from workflows_app.management.listing import table, tame
+from workflows_app.management.listing import table
 from workflows_app.services.imports import Imported, Outcome
+from workflows_app.taming import tame
 
 _WORDS = {
     Outcome.PUBLISHED: "published",

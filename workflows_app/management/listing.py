@@ -10,7 +10,8 @@ from workflows_app.activities import progress
 from workflows_app.engine import idempotency
 from workflows_app.engine.states import Role
 from workflows_app.models import Instance
-from workflows_app.section_views import assigned_words
+from workflows_app.selectors.section_views import assigned_words
+from workflows_app.taming import tame
 
 
 def row(found: Instance) -> dict[str, Any]:
@@ -51,15 +52,6 @@ def _cell(value: Any) -> str:
         return "-"
     text = tame(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
     return text if len(text) <= 100 else f"{text[:97]}..."
-
-
-def tame(text: str) -> str:
-    r"""Write out what would move a terminal's cursor, change its colours or begin a line: errors quote strangers.
-
-    >>> tame("a\x1b[2J\nb é")
-    'a\\x1b[2J\\nb é'
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def result(found: Mapping[str, Any]) -> str:
@@ -118,6 +110,11 @@ def details(found: Mapping[str, Any]) -> str:
     ]
     lines += ["\n".join(waits)] if waits else []
     lines += [_section(section) for section in found["sections"]]
+    broken = [
+        f"  the undo of {each['step']} failed: {tame(each['error']['code'])}: {tame(each['error']['message'])}"
+        for each in found["failed_undos"]
+    ]
+    lines += ["\n".join(broken)] if broken else []
     actions = {a["step"]: a["idempotency_key"] for a in found["attempts"] if a["role"] == "action"}
     keys = {path: key for path, key in actions.items() if key != idempotency.of(found["id"], path, None, Role.ACTION)}
     lines += ["\n".join(f"  {path} has the key {tame(key)}" for path, key in keys.items())] if keys else []
@@ -127,6 +124,14 @@ def details(found: Mapping[str, Any]) -> str:
     ]
     lines += [table(rows) for rows in (found["children"], attempts, effects) if rows]
     return "\n\n".join(lines)
+
+
+def why(found: Mapping[str, Any]) -> str:
+    """Return why an instance is not moving, what matters most first."""
+    lines = [f"{found['id']}  {found['workflow']} {found['version']}  {found['state']}"]
+    if not found["why"]:
+        lines.append("It has ended: nothing is awaited.")
+    return "\n".join([*lines, *(f"  {tame(each['sentence'])}" for each in found["why"])])
 
 
 def _section(section: Mapping[str, Any]) -> str:

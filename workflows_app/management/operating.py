@@ -9,14 +9,13 @@ from uuid import UUID
 
 from django.core.management import CommandError
 
-from workflows_app import selectors
-from workflows_app.engine.errors import OrchestratorError
 from workflows_app.engine.states import InstanceState
 from workflows_app.management.answers import DONE, REFUSED
-from workflows_app.management.listing import tame
 from workflows_app.management.reading import read_input
 from workflows_app.models import Instance
-from workflows_app.services import holds, instances, interventions
+from workflows_app.selectors import lists, results
+from workflows_app.services import holds, instances, interventions, many, rewinds
+from workflows_app.taming import tame
 
 FILTERS = ("state", "correlation_id")
 """What ``--where`` takes beside ``--workflow``."""
@@ -41,6 +40,8 @@ def add_arguments(verb: Callable[[str, str], ArgumentParser], count: Callable[[s
             sub.add_argument("id", metavar="ID")
             argument, metavar, what = OF_ONE[name]
             sub.add_argument(argument, metavar=metavar, help=what)
+            if name == "rerun":
+                sub.add_argument("--input", metavar="JSON", help="the step's parameters instead of `with`, or @FILE")
             continue
         sub.add_argument("id", metavar="ID", nargs="?", help="or choose many with --where and --workflow")
         chosen = sub.add_argument_group("many instances, the oldest first, with a result for each")
@@ -76,13 +77,14 @@ def answer(verb: str, *, actor: str, **options: Any) -> Answer:
     if verb in OF_ONE or options["id"] is not None:
         if options.get("where") or options.get("workflow") or options.get("limit"):
             raise CommandError("name an instance or a filter, not both", returncode=2)
-        found = act(selectors.parse_id(options["id"]), actor, options)
+        found = act(results.parse_id(options["id"]), actor, options)
         document = {"id": str(found.pk), "state": found.state}
         return document, f"{found.pk} is {_word(verb, found.state)}", DONE
-    results = [_result(verb, act, key, actor, options) for key in _chosen(options)]
-    refused = [each for each in results if "error" in each]
-    document = {"done": len(results) - len(refused), "refused": len(refused), "results": results}
-    lines = [_line(verb, each) for each in results]
+    outcomes = many.each(_chosen(options), lambda key: act(key, actor, options))
+    answers = [outcome.as_dict() for outcome in outcomes]
+    refused = [each for each in answers if "error" in each]
+    document = {"done": len(answers) - len(refused), "refused": len(refused), "results": answers}
+    lines = [_line(verb, each) for each in answers]
     summary = f"{document['done']} done, {document['refused']} refused"
     return document, "\n".join([*lines, summary]), REFUSED if refused else DONE
 
@@ -115,7 +117,7 @@ def _chosen(options: dict[str, Any]) -> list[UUID]:
     """Return the instances of a filter, the oldest first."""
     if not (options["where"] or options["workflow"]):
         raise CommandError("name an instance, or choose some with --where or --workflow", returncode=2)
-    wanted: dict[str, str] = {}
+    wanted: dict[str, Any] = {}
     for each in options["where"] or ():
         key, equals, value = each.partition("=")
         if not equals or key not in FILTERS:
@@ -123,19 +125,11 @@ def _chosen(options: dict[str, Any]) -> list[UUID]:
         if key == "state" and value not in list(InstanceState):
             raise CommandError(f"{value!r} is no state: {', '.join(InstanceState)}", returncode=2)
         wanted[key] = value
-    found = selectors.instances(workflow=options["workflow"], **wanted).order_by("created_at", "id")
+    found = lists.instances(workflow=options["workflow"], **wanted).order_by("created_at", "id")
     return list(found.values_list("pk", flat=True)[: options["limit"] or LIMIT])
 
 
 Act = Callable[[UUID, str, dict[str, Any]], Instance]
-
-
-def _result(verb: str, act: Act, key: UUID, actor: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Do it to one of many, in a transaction of its own; a refusal stops none of the others."""
-    try:
-        return {"id": str(key), "state": act(key, actor, options).state}
-    except OrchestratorError as refused:
-        return {"id": str(key), "error": {"code": refused.code, "message": refused.message}}
 
 
 def _line(verb: str, result: dict[str, Any]) -> str:
@@ -178,6 +172,16 @@ def _skip(key: UUID, actor: str, options: dict[str, Any]) -> Instance:
     return interventions.skip(instance_id=key, step=options["step"], actor=actor, reason=options["reason"])
 
 
+def _rewind(key: UUID, actor: str, options: dict[str, Any]) -> Instance:
+    return rewinds.rewind(instance_id=key, step=options["step"], actor=actor, reason=options["reason"])
+
+
+def _rerun(key: UUID, actor: str, options: dict[str, Any]) -> Instance:
+    given = None if options["input"] is None else read_input(options["input"], "input")
+    reason = options["reason"]
+    return rewinds.rerun(instance_id=key, step=options["step"], parameters=given, actor=actor, reason=reason)
+
+
 def _set_variables(key: UUID, actor: str, options: dict[str, Any]) -> Instance:
     variables, reason = options["data"], options["reason"]
     return interventions.set_variables(instance_id=key, actor=actor, variables=variables, reason=reason)
@@ -190,6 +194,8 @@ ACTS: dict[str, Act] = {
     "run-now": _run_now,
     "skip": _skip,
     "retry": _retry,
+    "rewind": _rewind,
+    "rerun": _rerun,
     "cancel": _cancel,
     "terminate": _terminate,
 }
@@ -197,6 +203,8 @@ OF_ONE = {
     "set-variables": ("data", "JSON", "an object: new values of declared variables, or @FILE"),
     "run-now": ("step", "STEP", "its path, as `show` names it"),
     "skip": ("step", "STEP", "its path, as `show` names it"),
+    "rewind": ("step", "STEP", "the step to go back to"),
+    "rerun": ("step", "STEP", "the first step to run again"),
 }
 """Verbs about one instance only, and the argument that they take."""
 HELP = {
@@ -206,6 +214,8 @@ HELP = {
     "run-now": "End the back-off of a step: its next attempt begins now.",
     "skip": "Skip a step that does not run and has not settled; what waits for it goes on.",
     "retry": "Let a failed instance go on: what failed gets fresh attempts.",
+    "rewind": "Undo everything that came after a step; the instance stands paused there.",
+    "rerun": "Undo a step and everything that came after it, and go on from there.",
     "cancel": "Cancel an instance: stop what runs, undo what completed.",
     "terminate": "End an instance at once; nothing is undone.",
 }

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from workflows_app import selectors
 from workflows_app.running.ownership import as_owner
+from workflows_app.selectors import results
 from workflows_app.services import purging
 from workflows_app.services.purging import Purged
 
@@ -30,7 +30,7 @@ def answer(verb: str, *, actor: str, **options: Any) -> tuple[dict[str, Any], st
     """Delete, as the role that may; return the document and the text."""
     reason = options["reason"]
     if verb == "delete":
-        key = selectors.parse_id(options["id"])
+        key = results.parse_id(options["id"])
         with as_owner():
             return _told(purging.delete(instance_id=key, actor=actor, reason=reason), dry_run=False)
     before, dry_run = options["before"], options["dry_run"]

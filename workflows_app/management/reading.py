@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 import sys
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
+from workflows_app.engine import strict_json
 from workflows_app.engine.errors import InputInvalid, Problem, Refused
 from workflows_app.services.bundles import (
     LARGEST_ARCHIVE,
@@ -48,8 +47,8 @@ def read_input(text: str, what: str = "input") -> Any:
     """
     source = read(text[1:]) if text.startswith("@") else text
     try:
-        return json.loads(source, parse_constant=_refuse_constant, object_pairs_hook=_unique)
-    except (ValueError, RecursionError) as problem:
+        return strict_json.read(source)
+    except ValueError as problem:
         message = f"the {what} is not JSON: {problem}"
         raise InputInvalid(
             message, code="NOT_JSON", problems=[Problem(code="NOT_JSON", path=what, message=str(problem))]
@@ -120,15 +119,3 @@ def _beginning(file: str, limit: int) -> bytes:
 def _unreadable(file: str, problem: Exception) -> Refused:
     reason = getattr(problem, "strerror", None) or problem
     return Refused(f"{file} cannot be read: {reason}", code="FILE_UNREADABLE")
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        twice = next(name for name, number in Counter(name for name, _ in pairs).items() if number > 1)
-        raise ValueError(f"the key {twice!r} stands twice")
-    return found

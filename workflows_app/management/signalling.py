@@ -7,9 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from workflows_app.engine.snapshot import InstanceSnapshot
-from workflows_app.management.listing import tame
 from workflows_app.management.reading import read_input
 from workflows_app.services import machines, signals
+from workflows_app.taming import tame
 
 
 def add_arguments(parser: ArgumentParser) -> None:

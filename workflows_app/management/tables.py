@@ -12,10 +12,11 @@ from django.core.management import CommandError
 
 from workflows_app.engine.decision_tables import Table
 from workflows_app.engine.definition.yaml_writing import write_yaml
-from workflows_app.management.listing import table, tame
+from workflows_app.management.listing import table
 from workflows_app.management.reading import read, read_input
 from workflows_app.models import DecisionTableVersion
 from workflows_app.services import decision_tables
+from workflows_app.taming import tame
 
 Answer = tuple[dict[str, Any], str, bool]
 """A document, the same as text, and whether all is well."""

@@ -13,9 +13,10 @@ from django.core.management import CommandError
 from workflows_app.engine.definition.yaml_writing import write_yaml
 from workflows_app.engine.errors import InputInvalid, Problem
 from workflows_app.engine.templates import Parameter, ParameterType, Template
-from workflows_app.management.listing import table, tame
+from workflows_app.management.listing import table
 from workflows_app.management.reading import read, read_input
 from workflows_app.services import definition_templates
+from workflows_app.taming import tame
 
 Answer = tuple[dict[str, Any], str]
 

@@ -1,6 +1,7 @@
 """Data and constraints. Behaviour lives in ``services``; what rows mean lives in ``engine``."""
 
 from workflows_app.models.artifacts import Artifact
+from workflows_app.models.callbacks import Callback
 from workflows_app.models.checkpoints import Checkpoint
 from workflows_app.models.decision_tables import DecisionTable, DecisionTableVersion
 from workflows_app.models.definitions import Definition, DefinitionVersion
@@ -9,11 +10,14 @@ from workflows_app.models.history import AuditEntry, Event
 from workflows_app.models.holds import Hold
 from workflows_app.models.instances import Instance, Step
 from workflows_app.models.messages import Consumption, PublishedEvent, Subscription, Wakeup
+from workflows_app.models.rates import Rate, Turn
 from workflows_app.models.results import CachedResult
 from workflows_app.models.secrets import Secret
 from workflows_app.models.services import Breaker, Place, Service
 from workflows_app.models.slots import Slot, SlotKey
+from workflows_app.models.views import SavedView
 from workflows_app.models.work import Attempt, Dispatch, Notice, Queue, Timer
+from workflows_app.models.workers import Worker
 
 __all__ = [
     "Artifact",
@@ -21,6 +25,7 @@ __all__ = [
     "AuditEntry",
     "Breaker",
     "CachedResult",
+    "Callback",
     "Checkpoint",
     "Consumption",
     "DecisionTable",
@@ -36,6 +41,8 @@ __all__ = [
     "Place",
     "PublishedEvent",
     "Queue",
+    "Rate",
+    "SavedView",
     "Secret",
     "Service",
     "Slot",
@@ -43,5 +50,7 @@ __all__ = [
     "Step",
     "Subscription",
     "Timer",
+    "Turn",
     "Wakeup",
+    "Worker",
 ]

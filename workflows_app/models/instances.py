@@ -33,8 +33,9 @@ class Instance(models.Model):
     open_steps = models.IntegerField(default=0)
     undo_open = models.IntegerField(default=0, db_default=0)
     undone = models.IntegerField(default=0, db_default=0, help_text="How many undos have ended.")
-    undo_failed = models.BooleanField(default=False)
+    undo_failed = models.IntegerField(default=0, db_default=0, help_text="How many of them have not worked.")
     held = models.JSONField(null=True, decoder=Decoder, help_text="What a pause keeps back; see ``engine.snapshot``.")
+    rewind = models.JSONField(null=True, decoder=Decoder, help_text="What is asked for while it goes back to a step.")
     # Of a state machine only; see ``engine.snapshot``.
     machine_state = models.CharField(max_length=100, null=True, blank=True)  # noqa: DJ001 - NULL: a flow
     machine_since = models.DateTimeField(null=True)
@@ -76,6 +77,8 @@ class Instance(models.Model):
             models.Index(fields=["workflow", "-created_at"], name="instance_workflow_newest"),
             models.Index(fields=["state", "-created_at"], name="instance_state_newest"),
             models.Index(fields=["correlation_id"], name="instance_correlation"),
+            # What the dashboard counts by the hour.
+            models.Index(fields=["ended_at", "state"], condition=Q(ended_at__isnull=False), name="instance_ended"),
             models.Index(
                 fields=["parent", "parent_path"], condition=Q(parent__isnull=False), name="instance_children_of_step"
             ),
@@ -108,6 +111,7 @@ class Step(models.Model):
     attempts = models.IntegerField(default=0)
     failures = models.IntegerField(default=0)
     losses = models.IntegerField(default=0)
+    limited = models.JSONField(null=True, help_text="Failures by the place of the retry limit that they count against.")
     needs_settled = models.IntegerField(default=0)
     needs_completed = models.IntegerField(default=0)
     open_children = models.IntegerField(default=0)
@@ -116,12 +120,15 @@ class Step(models.Model):
     undo_settled = models.IntegerField(db_default=0)
     undo_open = models.IntegerField(db_default=0)
     undo_left = models.IntegerField(db_default=0)
+    rerun = models.IntegerField(db_default=0, help_text="How often an operator had it run again.")
     stopping = models.BooleanField(default=False)
     effect_unknown = models.BooleanField(default=False)
     input = models.JSONField(null=True, decoder=Decoder)
+    input_from = models.JSONField(null=True, help_text="Whence a part of the input is taken; see ``wf_input``.")
     undo_input = models.JSONField(null=True, decoder=Decoder)
-    idempotency_key = models.CharField(max_length=200, null=True)  # noqa: DJ001 - NULL: the default one
+    idempotency_key = models.CharField(max_length=400, null=True)  # noqa: DJ001 - NULL: the default one
     output = models.JSONField(null=True, decoder=Decoder)
+    output_event = models.BigIntegerField(null=True, help_text="The event that has the output, where that is large.")
     error = models.JSONField(null=True, decoder=Decoder)
     undo_error = models.JSONField(null=True, decoder=Decoder)
     due_at = models.DateTimeField(null=True)
@@ -140,6 +147,13 @@ class Step(models.Model):
                 name="step_attempt_means_running",
             ),
             models.CheckConstraint(condition=Q(open_children__gte=0), name="step_open_children_counted"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["ended_at"],
+                condition=Q(error__code="QUARANTINED") | Q(undo_error__code="QUARANTINED"),
+                name="step_quarantined",
+            ),
         ]
 
     def __str__(self) -> str:

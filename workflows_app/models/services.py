@@ -58,7 +58,9 @@ class Breaker(models.Model):
 
 
 class Place(models.Model):
-    """One call under way to a service with a bulkhead; it counts while its attempt runs.
+    """One call under way to a service that counts them; it counts while its attempt runs.
+
+    ``endpoint`` is where it began, empty where that decides nothing.
 
     No foreign key: writing one would wait for the instance's lock.
     """
@@ -66,15 +68,14 @@ class Place(models.Model):
     id = models.BigAutoField(primary_key=True)
     service = models.CharField(max_length=100)
     operation = models.CharField(max_length=100)
+    endpoint = models.CharField(max_length=500, blank=True, db_default="")
     instance = models.UUIDField()
     path = models.CharField(max_length=300)
     number = models.IntegerField()
     taken_at = models.DateTimeField()
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["service", "instance", "path", "number"], name="place_of_attempt"),
-        ]
+        indexes = [models.Index(fields=["service"], name="place_of_service")]
 
     def __str__(self) -> str:
         return f"{self.service}: {self.instance} {self.path} #{self.number}"

@@ -30,6 +30,7 @@ class Attempt(models.Model):
     lease_expires_at = models.DateTimeField()
     timeout_at = models.DateTimeField()
     stop_requested = models.BooleanField(default=False)
+    own_key = models.CharField(max_length=400, null=True)  # noqa: DJ001 - NULL: the step's default idempotency key
     error = models.JSONField(null=True, decoder=Decoder)
     progress = models.JSONField(null=True, decoder=Decoder)
     progress_at = models.DateTimeField(null=True)
@@ -69,7 +70,11 @@ class Timer(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["instance", "path", "kind"], name="timer_unique"),
         ]
-        indexes = [models.Index(fields=["due_at"], name="timer_due")]
+        indexes = [
+            models.Index(fields=["due_at"], name="timer_due"),
+            # What is tried again, for lists: few among all that wait.
+            models.Index(fields=["due_at"], condition=Q(kind="retry"), name="timer_retry"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} of {self.instance_id} {self.path}"

@@ -31,6 +31,7 @@ class Arrangement:
         host: address that the web process listens on; everything else stays on loopback.
         web, flower, shop: their ports.
         connections: connection settings for activities, the shop's included.
+        public_url: what other systems reach it by; empty: the address of its pages.
     """
 
     base_dir: Path
@@ -46,6 +47,7 @@ class Arrangement:
     flower: ports.Port
     shop: ports.Port
     connections: Mapping[str, object]
+    public_url: str
 
     @property
     def postgres_dir(self) -> Path:
@@ -78,6 +80,8 @@ class Arrangement:
             "CELERY_BROKER_URL": self.broker_url,
             "ORCHESTRATOR_STATE_DIR": str(self.state_dir),
             "ORCHESTRATOR_CONNECTIONS": json.dumps(self.connections),
+            "ORCHESTRATOR_PUBLIC_URL": self.public_url or self.address,
+            "ORCHESTRATOR_FLOWER_URL": f"http://127.0.0.1:{self.flower.number}/",
             "PYTHONUNBUFFERED": "1",
         }
 
@@ -104,8 +108,8 @@ def decide(
 
     Args:
         environment: variables of the process; ``DATABASE_URL``, ``DATABASE_ADMIN_URL``, ``SHOP_DATABASE_URL``,
-            ``CELERY_BROKER_URL``, ``ORCHESTRATOR_CONNECTIONS`` and the ports ``ORCHESTRATOR_PORT``,
-            ``ORCHESTRATOR_FLOWER_PORT``, ``ORCHESTRATOR_SHOP_PORT`` count.
+            ``CELERY_BROKER_URL``, ``ORCHESTRATOR_CONNECTIONS``, ``ORCHESTRATOR_PUBLIC_URL`` and the ports
+            ``ORCHESTRATOR_PORT``, ``ORCHESTRATOR_FLOWER_PORT``, ``ORCHESTRATOR_SHOP_PORT`` count.
         base_dir: the checkout.
         state_dir: folder of everything that is kept.
         host: address for the web process.
@@ -145,4 +149,5 @@ def decide(
         flower=flower,
         shop=shop,
         connections={**theirs, **ours},
+        public_url=environment.get("ORCHESTRATOR_PUBLIC_URL", ""),
     )

@@ -52,6 +52,8 @@ def of(arrangement: Arrangement, *, password: str, workers: int = WORKER_PROCESS
             # Nobody stands in front of this server: a forwarded address would be a visitor's own invention.
             *("--no-access-log", "--no-server-header", "--no-proxy-headers"),
             *("--lifespan", "off", "--log-level", "warning"),
+            # Streams of live pages would hold up the end of the process; browsers connect again.
+            *("--timeout-graceful-shutdown", "2"),
         ),
         celery("worker", *worker("default", processes=workers)),
         celery("long", *worker("long", processes=LONG_PROCESSES), "--prefetch-multiplier", "1"),

@@ -10,11 +10,12 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from workflows_app.engine import plain, stored, values
+from workflows_app.engine import handing, plain, stored, values
 from workflows_app.engine.commands import Dispatch
 from workflows_app.engine.errors import OrchestratorError
+from workflows_app.engine.handing import Splice
 from workflows_app.engine.node import Node
-from workflows_app.engine.plain import Plain, Splice
+from workflows_app.engine.plain import Plain
 from workflows_app.engine.priority import HEAD_START
 from workflows_app.engine.states import Role
 from workflows_app.engine.transitions.repeating import REFILL
@@ -22,10 +23,6 @@ from workflows_app.services import claims, decisions, graphs
 from workflows_app.services.claims import Claim, Onward
 
 STATEMENT = f"SELECT wf_advance({', '.join(['%s'] * 21)})"
-
-
-SPLICED_FROM = 4_000
-"""Outputs of so many bytes and more are handed to the next step by the database, if they can be."""
 
 
 class NotPlain(Exception):
@@ -36,14 +33,7 @@ class NotPlain(Exception):
 def _after(version_id: int, path: str) -> tuple[Plain | None, Splice | None]:
     graph = graphs.of_version(version_id)
     follow = plain.after(graph, path)
-    splice = plain.splice(follow.next, path) if follow and follow.next else None
-    return follow, splice if splice and _reads_as_written(splice.frame) else None
-
-
-def _reads_as_written(frame: Any) -> bool:
-    """Whether constants come back from the database as they stand: 1e16 would not, it comes back as an integer."""
-    text = json.dumps(frame, sort_keys=True)
-    return json.dumps(stored.as_stored(text), sort_keys=True) == text
+    return follow, handing.splice(graph, follow.next) if follow and follow.next else None
 
 
 def advance(claim: Claim, output: str, onward: Onward) -> None:
@@ -64,7 +54,7 @@ def advance(claim: Claim, output: str, onward: Onward) -> None:
         begun = follow.next
         begins = begun is not None and onward.begins(claim, begun.path, queue=begun.queue, timeout=begun.timeout)
         try:
-            coming = _coming(claim, begun, output, splice if len(output) >= SPLICED_FROM else None) if begun else None
+            coming = _coming(claim, begun, output, splice) if begun else None
             result = _encode(claim.known.evaluate(claim.graph.output)) if follow.last else None
         except OrchestratorError as problem:
             raise NotPlain from problem
@@ -98,25 +88,30 @@ def advance(claim: Claim, output: str, onward: Onward) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coming:
-    """The parameters of the step to come: as a value, as JSON text, and where the database fills in."""
+    """The parameters of the step to come: as a value, and as what its event says of them, without the braces."""
 
     parameters: Any
-    text: str
-    part: str | None
+    facts: str
 
 
 def _coming(claim: Claim, node: Node, output: str, splice: Splice | None) -> Coming:
     parameters = claim.known.evaluate(node.value, lambda name: claim.graph.named(name, node.path))
-    if splice is not None and _fits(parameters, output, splice):
-        return Coming(parameters=parameters, text=_encode(splice.frame), part=_encode([splice.target, splice.source]))
-    text = _encode(parameters)
-    return Coming(parameters=stored.as_stored(text), text=text, part=None)
+    given = handing.scheduled(splice, parameters)
+    if splice is None or "input_from" not in given:
+        text = _encode(parameters)
+        return Coming(parameters=stored.as_stored(text), facts=f'"input":{text}')
+    if not _fits(parameters, output, splice):
+        _encode(parameters)
+    return Coming(parameters=parameters, facts=_encode(given)[1:-1])
 
 
 def _fits(parameters: Any, output: str, splice: Splice) -> bool:
     """Whether parameters keep the limits of every value: of bytes, with all of the output in them, and of depth."""
     limit = settings.ORCHESTRATOR_MAX_OUTPUT_BYTES
-    return len(output.encode()) + len(_encode(splice.frame)) <= limit and values.is_small(parameters, limit)
+    if len(output.encode()) + len(_encode(splice.frame)) > limit:
+        return False
+    # What is put no deeper than it was taken from is no deeper than the output, which has been looked at.
+    return len(splice.put) <= len(splice.take) or values.is_small(parameters, limit)
 
 
 def _execute(
@@ -139,6 +134,7 @@ def _execute(
                 claim.path,
                 claim.number,
                 f'{{"attempt_state":"succeeded","output":{output}}}',
+                len(output.encode()) >= handing.LARGE,
                 claim.worker,
                 settings.ORCHESTRATOR_LEASE_SECONDS,
                 follow.around,
@@ -148,10 +144,7 @@ def _execute(
                 follow.join_needs,
                 begun.path if begun else None,
                 begins,
-                f'{{"generation":1,"queue":{json.dumps(begun.queue)},"input":{coming.text}}}'
-                if begun and coming
-                else None,
-                coming.part if coming else None,
+                f'{{"generation":1,"queue":{json.dumps(begun.queue)},{coming.facts}}}' if begun and coming else None,
                 begun.timeout if begun else None,
                 settings.ORCHESTRATOR_WINDOW,
                 None if result is None else f'{{"output":{result}}}',

@@ -23,7 +23,7 @@ from workflows_app.engine import stored
 from workflows_app.engine.commands import NoticeKind
 from workflows_app.engine.definition import Definition
 from workflows_app.engine.errors import InputInvalid, StateForbids
-from workflows_app.engine.states import Cause, InstanceState
+from workflows_app.engine.states import INSTANCE_ENDED, Cause, InstanceState
 from workflows_app.engine.transitions import (
     Accept,
     Begin,
@@ -190,9 +190,14 @@ def _beginning(child: UUID, definition: Definition) -> Occurrence | None:
     return Accept(input=found.input, correlation_id=found.correlation_id, actor=found.started_by, key=key, limit=limit)
 
 
-def _end_of(child: UUID) -> ChildEnded:
-    """Read how an instance ended. It is not locked: what has ended changes only if its caller tells it to."""
+def _end_of(child: UUID) -> ChildEnded | None:
+    """Read how an instance ended, ``None`` if an operator has taken that back: another end will be told.
+
+    It is not locked: what has ended changes only if its caller or an operator says so, and then ends once more.
+    """
     found = Instance.objects.only("parent_path", "state", "cause", "output", "error").get(pk=child)
+    if found.state not in INSTANCE_ENDED:
+        return None
     return ChildEnded(
         step=found.parent_path or "",
         child=str(child),

@@ -13,7 +13,7 @@ from workflows_app.engine.errors import DefinitionInvalid, Problem
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.verifier import verify
 from workflows_app.models import Definition, DefinitionVersion
-from workflows_app.services import callees, decision_tables, publishing, secrets, service_registry
+from workflows_app.services import callbacks, callees, decision_tables, publishing, secrets, service_registry
 from workflows_app.services.contents import content_hash, parse_version
 from workflows_app.services.versions import find
 
@@ -47,6 +47,7 @@ def _check(text: str | bytes) -> tuple[definition.Definition | None, list[Proble
         table_of=decision_tables.at_hand,
         service_of=service_registry.at_hand,
         known_secrets=secrets.names,
+        has_callbacks=callbacks.is_configured(),
     )
     return parsed, problems, called
 

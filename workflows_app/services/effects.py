@@ -19,6 +19,7 @@ from workflows_app.services.claims import Claim
 log = logging.getLogger(__name__)
 
 TARGET_LENGTH = 500
+KEY_LENGTH = 400
 FACTS_BYTES = 4_000
 
 
@@ -35,9 +36,11 @@ class AttemptEffects:
         self._mask = mask
 
     @contextmanager
-    def planned(self, kind: str, target: str, facts: Mapping[str, Any] | None = None) -> Iterator[Effect]:
+    def planned(
+        self, kind: str, target: str, facts: Mapping[str, Any] | None = None, *, key: str | None = None
+    ) -> Iterator[Effect]:
         effect = Effect(facts=dict(facts or {}))
-        number = self._plan(kind, target, effect.facts)
+        number = self._plan(kind, target, key or self._claim.idempotency_key, effect.facts)
         try:
             yield effect
         except Exception as raised:
@@ -47,7 +50,7 @@ class AttemptEffects:
         else:
             self._settle(number, EffectState.CONFIRMED, effect.facts)
 
-    def _plan(self, kind: str, target: str, facts: dict[str, Any]) -> int:
+    def _plan(self, kind: str, target: str, key: str, facts: dict[str, Any]) -> int:
         claim = self._claim
         shown = "".join(c if c.isprintable() else " " for c in self._mask(target)[:TARGET_LENGTH])
         with connection.cursor() as cursor:
@@ -59,7 +62,7 @@ class AttemptEffects:
                     claim.number,
                     kind[:100],
                     shown,
-                    claim.idempotency_key,
+                    key[:KEY_LENGTH],
                     self._text(facts),
                 ],
             )

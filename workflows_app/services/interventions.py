@@ -13,22 +13,39 @@ from workflows_app.engine import stored, values
 from workflows_app.engine.errors import InputInvalid, OrchestratorError, Problem
 from workflows_app.engine.events import Event as HistoryEvent
 from workflows_app.engine.events import EventType
-from workflows_app.engine.reopening import TELLING, evidence
+from workflows_app.engine.reopening import TELLING, Evidence, evidence
 from workflows_app.engine.transitions import (
     Cancel,
     ChangeVariables,
     Pause,
     Resume,
     Retry,
+    RetryUndo,
+    Rewind,
     RunNow,
     Skip,
+    SkipUndo,
     Terminate,
+    UndoDone,
 )
 from workflows_app.models import Event, Instance
 from workflows_app.services import audit, decisions
 
 REASON_BYTES = 2000
-Intervention = Cancel | Terminate | Pause | Resume | ChangeVariables | RunNow | Skip | Retry
+Intervention = (
+    Cancel
+    | Terminate
+    | Pause
+    | Resume
+    | ChangeVariables
+    | RunNow
+    | Skip
+    | Retry
+    | Rewind
+    | RetryUndo
+    | SkipUndo
+    | UndoDone
+)
 
 
 def pause(*, instance_id: UUID, actor: str, reason: str = "") -> Instance:
@@ -97,12 +114,17 @@ def retry(*, instance_id: UUID, actor: str, reason: str = "") -> Instance:
     Raises:
         NotFound, StateForbids.
     """
-    Instance.objects.select_for_update().filter(pk=instance_id).first()  # its history must not grow meanwhile
+    occurrence = Retry(actor=actor, reason=reason, evidence=evidence_of(instance_id))
+    return take(instance_id, occurrence, "instance.retried")
+
+
+def evidence_of(instance_id: UUID) -> Evidence:
+    """Read what an instance's history tells about its failure, and lock it: the history must not grow meanwhile."""
+    Instance.objects.select_for_update().filter(pk=instance_id).first()
     told = Event.objects.filter(instance_id=instance_id, type__in=TELLING).order_by("sequence")
-    events = (
+    return evidence(
         HistoryEvent(sequence=e.sequence, type=EventType(e.type), step=e.step, at=e.at, data=e.data) for e in told
     )
-    return take(instance_id, Retry(actor=actor, reason=reason, evidence=evidence(events)), "instance.retried")
 
 
 @transaction.atomic

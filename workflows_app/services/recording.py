@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from workflows_app.engine import handing
 from workflows_app.engine.commands import (
     ClearTimers,
     Dispatch,
@@ -18,6 +19,7 @@ from workflows_app.engine.commands import (
     TellToStop,
     Withdraw,
 )
+from workflows_app.engine.events import Event, EventType
 from workflows_app.engine.fold import State
 from workflows_app.engine.priority import HEAD_START
 from workflows_app.engine.snapshot import NOT_LOADED
@@ -40,14 +42,41 @@ def changes(decision: Decision, now: datetime) -> dict[str, Any]:
         "changed": [],
         "ended": _ended(after),
     }
+    brought, given = _kept_once(decision)
     for path, step in after.steps.items():
         stored = before.steps.get(path)
         if stored is None:
-            document["new"].append({f.name: getattr(step, f.name) for f in fields(step)})
+            row = {f.name: getattr(step, f.name) for f in fields(step)}
+            document["new"].append(_referring(row, brought.get(path), given.get(path)))
         elif stored is not step and (changed := _changed(stored, step)):
-            document["changed"].append({"path": path, **changed})
+            document["changed"].append({"path": path, **_referring(changed, brought.get(path), given.get(path))})
     document |= _net_commands(decision)
     return {key: value for key, value in document.items() if value or key in ("at", "events")}
+
+
+def _kept_once(decision: Decision) -> tuple[dict[str, Event], dict[str, dict[str, Any]]]:
+    """Return the events that brought large outputs, and the columns of steps whose parameters refer to one, by path."""
+    brought: dict[str, Event] = {}
+    given: dict[str, dict[str, Any]] = {}
+    for event in decision.events:
+        if event.type is EventType.STEP_COMPLETED and handing.is_large(event.data.get("output")):
+            brought[event.step] = event
+        elif event.type is EventType.STEP_SCHEDULED and "input_from" in event.data:
+            origin = event.data["input_from"]
+            refers = {
+                "event": decision.after.step(origin["step"]).settled,
+                "take": origin["take"],
+                "put": origin["put"],
+            }
+            given[event.step] = {"input": event.data["input"], "input_from": refers}
+    return brought, given
+
+
+def _referring(row: dict[str, Any], brought: Event | None, given: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the columns of a step with references in the place of large values."""
+    if brought is not None and "output" in row:
+        row |= {"output": None, "output_event": brought.sequence}
+    return row | given if given is not None and "input" in row else row
 
 
 def _changed(before: Any, after: Any) -> dict[str, Any]:

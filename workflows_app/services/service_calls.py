@@ -13,8 +13,9 @@ from uuid import UUID
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.transaction import atomic
 
-from workflows_app.engine.errors import ActivityError
-from workflows_app.engine.service_document import Operation, Service
+from workflows_app.engine.errors import ActivityError, NotYet
+from workflows_app.engine.retry import LONGEST_REST
+from workflows_app.engine.service_document import Balance, Endpoint, Operation, Service
 
 log = logging.getLogger(__name__)
 
@@ -33,47 +34,93 @@ class Outcome(StrEnum):
 
 
 @dataclass(slots=True)
-class Verdict:
-    """What the caller found out: nothing, as long as it says nothing; ``cause`` is shown to operators."""
+class Admission:
+    """One call that was let out, and what the caller found out by it: nothing, as long as it says nothing.
 
+    ``endpoints`` are to be tried in this order, ``cause`` is shown to operators.
+    """
+
+    endpoints: list[Endpoint]
     outcome: Outcome = Outcome.NONE
     cause: str = ""
+    token: UUID | None = None
+    place: int | None = None
 
 
 @contextmanager
 def admitted(
-    *, service: Service, operation: Operation, instance_id: UUID, path: str, number: int, seconds: float
-) -> Iterator[Verdict]:
-    """Let one call out, if the breaker of the operation and the bulkhead of the service allow it.
+    *,
+    service: Service,
+    operation: Operation,
+    endpoints: list[Endpoint],
+    instance_id: UUID,
+    path: str,
+    number: int,
+    seconds: float,
+    part: str = "",
+) -> Iterator[Admission]:
+    """Let one call out, if the breaker and the rate of the operation and the bulkhead of the service allow it.
 
     Args:
+        endpoints: of the service, in the order in which they are tried; where the fewest calls under way decide, the
+            order among those with equally many.
         instance_id, path, number: the attempt that calls; its place is free when it is over.
         seconds: how long the call may take.
+        part: tells the calls of one attempt apart.
 
     Raises:
-        ActivityError: CIRCUIT_OPEN, BULKHEAD_FULL: nothing was sent; ``details.retry_after`` says how many seconds
-            the next attempt had better wait.
+        NotYet: RATE_LIMITED: a turn is kept for the step, and nothing was sent.
+        ActivityError: CIRCUIT_OPEN, BULKHEAD_FULL, or RATE_LIMITED where the row is too long for a turn: nothing was
+            sent; ``details.retry_after`` says how many seconds the next attempt had better wait.
     """
-    attempt = [instance_id, path, number]
-    token = _enter(service, operation, attempt, seconds)
-    verdict = Verdict()
+    attempt = [instance_id, path, number, f"{path}>{part}" if part else path]
+    admission = _enter(service, operation, endpoints, attempt, seconds)
     try:
-        yield verdict
+        yield admission
     finally:
-        _leave(service, operation, attempt, token, verdict)
+        _leave(service, operation, admission)
 
 
-def _enter(service: Service, operation: Operation, attempt: list[Any], seconds: float) -> UUID | None:
+def _enter(
+    service: Service, operation: Operation, endpoints: list[Endpoint], attempt: list[Any], seconds: float
+) -> Admission:
+    rate, counts = operation.rate, service.balance is Balance.LEAST_CONNECTIONS
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT refused, retry_after, token FROM wf_service_enter(%s, %s, %s, %s, %s, %s, %s)",
-            [service.name, operation.name, service.limit, *attempt, seconds + PROBE_GRACE],
+            "SELECT refused, retry_after, token, place, tried FROM wf_service_admit("
+            "%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            [
+                service.name,
+                operation.name,
+                *attempt,
+                service.limit,
+                rate.seconds if rate else None,
+                rate.burst if rate else None,
+                LONGEST_REST,
+                [each.name for each in endpoints] if counts else None,
+                [each.weight for each in endpoints] if counts else None,
+                seconds + PROBE_GRACE,
+            ],
         )
-        refused, retry_after, token = cursor.fetchone()
+        refused, retry_after, token, place, tried = cursor.fetchone()
     if refused is None:
-        return None if token is None else UUID(str(token))
+        by_name = {each.name: each for each in endpoints}
+        return Admission(
+            endpoints=[by_name[name] for name in tried] if tried else endpoints,
+            token=None if token is None else UUID(str(token)),
+            place=place,
+        )
     called = f"{service.name}.{operation.name}"
-    if refused == "BULKHEAD_FULL":
+    if refused == "RATE_LIMITED" and retry_after > 0:
+        raise NotYet(
+            f"{called} is called as often as it may be; the turn of this call comes.",
+            code=refused,
+            seconds=retry_after,
+            details={"status": 0, "retry_after": round(retry_after, 3)},
+        )
+    if refused == "RATE_LIMITED":
+        retry_after, message = -retry_after, f"So many calls of {called} wait that no turn is left within a day."
+    elif refused == "BULKHEAD_FULL":
         retry_after, message = FULL_SECONDS, f"{service.name} has {service.limit} calls under way, as many as it may."
     else:
         message = f"The breaker of {called} is open: calls have failed, or an operator opened it."
@@ -82,23 +129,22 @@ def _enter(service: Service, operation: Operation, attempt: list[Any], seconds: 
     raise ActivityError(message, code=refused, details={"status": 0, "retry_after": max(0.001, round(rest, 3))})
 
 
-def _leave(service: Service, operation: Operation, attempt: list[Any], token: UUID | None, verdict: Verdict) -> None:
+def _leave(service: Service, operation: Operation, admission: Admission) -> None:
     """Report; an outage costs a report, never the call: the place goes with the attempt, the probe with its time."""
     try:
         # A savepoint where the activity has a transaction open, so that a failure here does not break it.
         with atomic() if connection.in_atomic_block else nullcontext(), connection.cursor() as cursor:
             cursor.execute(
-                "SELECT wf_service_leave(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                "SELECT wf_service_report(%s, %s, %s, %s, %s, %s, %s, %s)",
                 [
                     service.name,
                     operation.name,
-                    token,
-                    verdict.outcome.value,
-                    verdict.cause[:500],
+                    admission.token,
+                    admission.outcome.value,
+                    admission.cause[:500],
                     service.failures,
                     service.open_for,
-                    service.limit is not None,
-                    *attempt,
+                    admission.place,
                 ],
             )
             (taken,) = cursor.fetchone()
@@ -108,4 +154,4 @@ def _leave(service: Service, operation: Operation, attempt: list[Any], token: UU
             connection.close()
         return
     if taken is not None:
-        log.warning("the breaker of %s.%s is %s now: %s", service.name, operation.name, taken, verdict.cause)
+        log.warning("the breaker of %s.%s is %s now: %s", service.name, operation.name, taken, admission.cause)

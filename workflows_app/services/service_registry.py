@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from workflows_app.engine import definition, service_document
 from workflows_app.engine.errors import InputInvalid, NotFound, Problem
 from workflows_app.engine.states import BreakerState
-from workflows_app.models import Breaker, Place, Service
+from workflows_app.models import Breaker, Place, Rate, Service
 from workflows_app.services import audit
 from workflows_app.services.contents import content_hash
 
@@ -35,7 +35,7 @@ def read(*, text: str | bytes) -> tuple[dict[str, Any], service_document.Service
 def register(*, text: str | bytes, actor: str) -> Service:
     """Register a service, in the place of what stood under its name; calls use it from now on.
 
-    The breakers of operations that it has no longer are forgotten, the others stay as they are.
+    The breakers of operations that it has no longer are forgotten, the others stay as they are. Rates count anew.
 
     Args:
         text: YAML or JSON.
@@ -61,6 +61,7 @@ def register(*, text: str | bytes, actor: str) -> Service:
     }
     row, _ = Service.objects.update_or_create(name=service.name, defaults=facts)
     Breaker.objects.filter(service=service.name).exclude(operation__in=list(service.operations)).delete()
+    _forget_rates(service.name)
     audit.record(actor=actor, action="service.registered", target=service.name, data={"content_hash": digest})
     return row
 
@@ -78,7 +79,13 @@ def remove(*, name: str, actor: str) -> None:
     # In the order in which calls lock them.
     Place.objects.filter(service=name).delete()
     Breaker.objects.filter(service=name).delete()
+    _forget_rates(name)
     row.delete()
+
+
+def _forget_rates(name: str) -> None:
+    """Count anew: what was let through under another rate says nothing under this one. Turns that were given stay."""
+    Rate.objects.filter(name__startswith=f"service {name}.").delete()
 
 
 def find(*, name: str) -> Service:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from workflows_app.engine.errors import NotFound
 from workflows_app.models import DefinitionVersion
+from workflows_app.services.contents import SEMANTIC_VERSION
 
 
 def find(*, name: str, version: str | None = None) -> DefinitionVersion:
@@ -13,7 +14,11 @@ def find(*, name: str, version: str | None = None) -> DefinitionVersion:
         NotFound: with code WORKFLOW_NOT_FOUND or VERSION_NOT_FOUND.
     """
     versions = DefinitionVersion.objects.filter(definition__name=name)
-    found = versions.startable().first() if version is None else versions.filter(version=version).first()
+    if version is None:
+        found = versions.startable().first()
+    else:
+        # What is no version is not looked for: it may hold what no text in the database can.
+        found = versions.filter(version=version).first() if SEMANTIC_VERSION.fullmatch(version) else None
     if found is not None:
         return found
     known = list(versions.order_by("-major", "-minor", "-patch").values_list("version", flat=True)[:5])

@@ -29,12 +29,12 @@ BEGIN
             state = CASE WHEN t.role <> 'compensation' THEN 'running' ELSE t.state END,
             started_at = CASE WHEN t.role <> 'compensation' THEN coalesce(t.started_at, p_at) ELSE t.started_at END
         WHERE t.instance_id = p_instance AND t.path = p_path
-        RETURNING t.attempt, t.role, CASE WHEN t.role = 'action' THEN t.input ELSE t.undo_input END AS input,
-            t.idempotency_key INTO s;
+        RETURNING t.attempt, t.role, CASE WHEN t.role = 'action' THEN wf_input(p_instance, t.input, t.input_from)
+            ELSE t.undo_input END AS input, t.idempotency_key INTO s;
     INSERT INTO workflows_app_attempt (instance_id, path, number, role, state, worker, queue, lease_expires_at,
-            timeout_at, stop_requested, started_at)
+            timeout_at, stop_requested, started_at, own_key)
         VALUES (p_instance, p_path, s.attempt, s.role, 'running', p_worker, d.queue,
-            p_at + make_interval(secs => p_lease), p_at + make_interval(secs => d.timeout), false, p_at);
+            p_at + make_interval(secs => p_lease), p_at + make_interval(secs => d.timeout), false, p_at, s.idempotency_key);
     -- Progress of the queue, at most once a second and never waiting for another session's update of it.
     IF p_sent AND d.published_at IS NOT NULL THEN
         UPDATE workflows_app_queue q SET claimed_through = d.published_at WHERE q.name = (

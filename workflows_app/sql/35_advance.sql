@@ -3,7 +3,8 @@
 -- decide without looking further; everything else returns no row, nothing is changed, and the engine is asked.
 --
 -- p_done, p_begun, p_ended: the data of the events to come; the outputs and the input are taken from them, since a
---     large value costs more to take apart than to keep.
+--     large value costs more to take apart than to keep. Where p_begun has input_from, its input lacks a part of the
+--     output.
 -- p_around: the containers around the step; none may be stopping.
 -- p_parent: the innermost of them, which counts its open steps; p_block: where it is a branch that this step closes
 --     with its output, the parallel block around it; or a foreach, where it is the last step of an iteration. One that
@@ -11,15 +12,14 @@
 -- p_joins, p_needs: successors that wait for other steps too, and for how many in all; none may become ready.
 -- p_next: the successor that waits for this step alone; p_begins: begun here and now by the same worker, otherwise
 --     dispatched, and published if its queue has fewer than p_window messages out.
--- p_part: [path in the input, path in the output]: the part of the output that completes the input, so that a large
---     value need not be sent and read twice.
+-- p_kept: whether the output is so large that the step's row only names the event that has it.
 -- p_ended: null where the end of the instance is the engine's to decide.
 -- p_mate, p_generation: another dispatched step, claimed in the same transaction.
 -- Returns {published: whether the dispatch of p_next may be published once this is committed, mate: what was taken of it,
 --     told: whether the instance ended and has told the one that called it}.
-CREATE OR REPLACE FUNCTION wf_advance(p_instance uuid, p_path text, p_number int, p_done jsonb, p_worker text,
+CREATE OR REPLACE FUNCTION wf_advance(p_instance uuid, p_path text, p_number int, p_done jsonb, p_kept boolean, p_worker text,
     p_lease float, p_around text[], p_parent text, p_block text, p_joins text[], p_needs int[],
-    p_next text, p_begins boolean, p_begun jsonb, p_part jsonb, p_timeout float, p_window int, p_ended jsonb,
+    p_next text, p_begins boolean, p_begun jsonb, p_timeout float, p_window int, p_ended jsonb,
     p_mate text, p_generation int, p_refill int)
 RETURNS jsonb LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -27,7 +27,7 @@ DECLARE
     i record;
     at timestamptz;
     actor text := 'worker:' || p_worker;
-    result jsonb := p_done->'output';
+    result jsonb := CASE WHEN NOT p_kept THEN nullif(p_done->'output', 'null') END;
     seq bigint;
     -- The hashes of the events, null where there is none: each covers the one before.
     done bytea;
@@ -45,8 +45,6 @@ DECLARE
     is_end boolean := false;
     left_open int;
     n int;
-    begun jsonb := p_begun;
-    value jsonb;
     published boolean := false;
 BEGIN
     SELECT x.state, x.ending, x.sequence, x.head_hash, x.open_steps, x.awaited INTO i
@@ -80,23 +78,21 @@ BEGIN
     END LOOP;
     at := wf_clock();
     seq := i.sequence + 1;
-    IF p_part IS NOT NULL THEN
-        value := result #> ARRAY(SELECT jsonb_array_elements_text(p_part->1));
-        IF value IS NULL THEN RETURN NULL; END IF;
-        begun := jsonb_set(begun, '{input}' || ARRAY(SELECT jsonb_array_elements_text(p_part->0)), value);
-    END IF;
     IF p_next IS NOT NULL THEN
         INSERT INTO workflows_app_step (instance_id, path, state, role, generation, attempt, attempts, failures, losses,
-            needs_settled, needs_completed, open_children, stopping, effect_unknown, input, started_at)
+            needs_settled, needs_completed, open_children, stopping, effect_unknown, input, input_from, started_at)
         VALUES (p_instance, p_next, CASE WHEN p_begins THEN 'running' ELSE 'scheduled' END, 'action', 1,
             CASE WHEN p_begins THEN 1 END, p_begins::int, 0, 0, 1, 1, 0, false, false,
-            nullif(begun->'input', 'null'), CASE WHEN p_begins THEN at END)
+            nullif(p_begun->'input', 'null'),
+            CASE WHEN p_begun ? 'input_from' THEN (p_begun->'input_from') - 'step' || jsonb_build_object('event', seq) END,
+            CASE WHEN p_begins THEN at END)
         ON CONFLICT ON CONSTRAINT step_path_unique DO NOTHING;
         IF NOT FOUND THEN RETURN NULL; END IF;
     END IF;
     -- From here on nothing refuses any more.
     UPDATE workflows_app_step s SET state = 'completed', attempt = NULL, losses = 0, effect_unknown = false,
-            output = nullif(result, 'null'), error = NULL, due_at = NULL, settled = seq, ended_at = at
+            output = result, output_event = CASE WHEN p_kept THEN seq END, error = NULL, due_at = NULL, settled = seq,
+            ended_at = at
         WHERE s.instance_id = p_instance AND s.path = p_path;
     UPDATE workflows_app_attempt a SET state = 'succeeded', ended_at = at
         WHERE a.instance_id = p_instance AND a.path = p_path AND a.number = p_number;
@@ -113,25 +109,25 @@ BEGIN
     END LOOP;
     IF p_next IS NOT NULL THEN
         seq := seq + 1;
-        scheduled := wf_chain(done, wf_event_text(p_instance, seq, 'step.scheduled', p_next, at, actor, begun));
+        scheduled := wf_chain(done, wf_event_text(p_instance, seq, 'step.scheduled', p_next, at, actor, p_begun));
         IF p_begins THEN
             INSERT INTO workflows_app_attempt (instance_id, path, number, role, state, worker, queue, lease_expires_at,
                 timeout_at, stop_requested, started_at)
-            VALUES (p_instance, p_next, 1, 'action', 'running', p_worker, begun->>'queue',
+            VALUES (p_instance, p_next, 1, 'action', 'running', p_worker, p_begun->>'queue',
                 at + make_interval(secs => p_lease), at + make_interval(secs => p_timeout), false, at);
             seq := seq + 1;
             start_data := wf_started(1, 'action', p_worker);
             started := wf_chain(scheduled,
                 wf_event_text(p_instance, seq, 'step.started', p_next, at, actor, start_data));
         ELSE
-            published := wf_dispatch(p_instance, p_next, 1, begun->>'queue', p_timeout, at,
-                wf_room(begun->>'queue', p_window, false) > 0);
+            published := wf_dispatch(p_instance, p_next, 1, p_begun->>'queue', p_timeout, at,
+                wf_room(p_begun->>'queue', p_window, false) > 0);
         END IF;
     END IF;
     IF closes THEN
         seq := seq + 1;
-        UPDATE workflows_app_step s SET state = 'completed', open_children = 0, output = nullif(result, 'null'), error = NULL,
-                due_at = NULL, settled = seq, ended_at = at
+        UPDATE workflows_app_step s SET state = 'completed', open_children = 0, output = result,
+                output_event = CASE WHEN p_kept THEN seq END, error = NULL, due_at = NULL, settled = seq, ended_at = at
             WHERE s.instance_id = p_instance AND s.path = p_parent;
         UPDATE workflows_app_step s SET open_children = s.open_children - 1
             WHERE s.instance_id = p_instance AND s.path = p_block;
@@ -160,7 +156,7 @@ BEGIN
     -- One statement, as each costs more than the rows that it writes.
     INSERT INTO workflows_app_event (instance_id, sequence, type, step, at, actor, data, hash)
     SELECT p_instance, i.sequence + row_number() OVER (), e.type, e.step, at, actor, e.data, e.hash FROM (VALUES
-        ('step.completed', p_path, p_done, done), ('step.scheduled', p_next, begun, scheduled),
+        ('step.completed', p_path, p_done, done), ('step.scheduled', p_next, p_begun, scheduled),
         ('step.started', p_next, start_data, started), (last_type, last_path, last_data, last),
         ('step.started', p_mate, mate_data, taken)
     ) AS e(type, step, data, hash) WHERE e.hash IS NOT NULL;

@@ -13,7 +13,7 @@ BEGIN
             'version', x.version, 'state', x.state, 'cause', x.cause, 'ending', x.ending, 'undo', x.undo,
             'variables', x.variables, 'output', x.output, 'error', x.error, 'open_steps', x.open_steps,
             'undo_open', x.undo_open, 'undone', x.undone, 'undo_failed', x.undo_failed,
-            'held', coalesce(x.held, '[]'),
+            'held', coalesce(x.held, '[]'), 'rewind', x.rewind,
             'machine_state', x.machine_state, 'machine_since', x.machine_since,
             'machine_transition', x.machine_transition, 'machine_queue', coalesce(x.machine_queue, '[]'),
             'sequence', x.sequence, 'correlation_id', x.correlation_id, 'started_by', x.started_by,
@@ -24,13 +24,15 @@ BEGIN
     IF NOT FOUND THEN RETURN NULL; END IF;
     SELECT coalesce(jsonb_agg(jsonb_build_object('path', s.path, 'state', s.state, 'role', s.role,
             'generation', s.generation, 'attempt', s.attempt, 'attempts', s.attempts, 'failures', s.failures,
-            'losses', s.losses, 'needs_settled', s.needs_settled, 'needs_completed', s.needs_completed,
+            'losses', s.losses, 'limited', s.limited, 'needs_settled', s.needs_settled, 'needs_completed', s.needs_completed,
             'open_children', s.open_children, 'opened', s.opened, 'planned', s.planned,
-            'undo_settled', s.undo_settled, 'undo_open', s.undo_open, 'undo_left', s.undo_left, 'stopping', s.stopping, 'effect_unknown', s.effect_unknown,
+            'undo_settled', s.undo_settled, 'undo_open', s.undo_open, 'undo_left', s.undo_left,
+            'rerun', s.rerun, 'stopping', s.stopping, 'effect_unknown', s.effect_unknown,
             'error', s.error, 'undo_error', s.undo_error, 'due_at', s.due_at, 'settled', s.settled,
             'started_at', s.started_at, 'ended_at', s.ended_at, 'idempotency_key', s.idempotency_key)
             || CASE WHEN s.path = ANY (p_values)
-                THEN jsonb_build_object('input', s.input, 'undo_input', s.undo_input, 'output', s.output) ELSE '{}' END), '[]')
+                THEN jsonb_build_object('input', wf_input(p_instance, s.input, s.input_from), 'undo_input', s.undo_input,
+                    'output', wf_output(p_instance, s.output, s.output_event)) ELSE '{}' END), '[]')
         INTO rows FROM (
             SELECT w.* FROM workflows_app_step w WHERE p_whole AND w.instance_id = p_instance
                 AND w.path <> ALL (p_paths) AND (p_complete OR wf_in_flight(w))
@@ -65,7 +67,7 @@ CREATE OR REPLACE FUNCTION wf_gathered(p_instance uuid, p_path text) RETURNS jso
     SELECT coalesce(jsonb_agg(jsonb_build_array(n.index, s.output, s.error) ORDER BY n.index), '[]')
     FROM (SELECT generate_series(0, b.opened - 1) AS index FROM workflows_app_step b
         WHERE b.instance_id = p_instance AND b.path = p_path) n
-    CROSS JOIN LATERAL (SELECT i.output,
+    CROSS JOIN LATERAL (SELECT wf_output(p_instance, i.output, i.output_event) AS output,
             CASE WHEN i.error IS NOT NULL THEN jsonb_build_object('code', i.error->'code', 'message', i.error->'message') END
                 AS error
         FROM workflows_app_step i WHERE i.instance_id = p_instance AND i.path = p_path || '[' || n.index || ']'

@@ -4,7 +4,8 @@ CREATE OR REPLACE FUNCTION wf_values(p_instance uuid, p_paths text[], p_input bo
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN (SELECT jsonb_build_object('started_at', x.started_at, 'started_by', x.started_by, 'correlation_id', x.correlation_id,
-        'steps', (SELECT coalesce(jsonb_object_agg(f.path, jsonb_build_object('output', f.output, 'state', f.state,
+        'steps', (SELECT coalesce(jsonb_object_agg(f.path, jsonb_build_object('state', f.state,
+            'output', wf_output(p_instance, f.output, f.output_event),
             'error', f.error, 'attempts', f.attempts,
             'failures', coalesce(f.error #> '{details,failures}', '[]'))), '{}')
             FROM (SELECT DISTINCT unnest(p_paths) AS path) n CROSS JOIN LATERAL (

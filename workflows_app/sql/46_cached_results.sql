@@ -13,10 +13,20 @@ CREATE OR REPLACE FUNCTION wf_remember(p_instance uuid, p_entries jsonb, p_at ti
 LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO workflows_app_cachedresult (activity, key, output, instance_id, path, expires_at)
-    SELECT e.activity, e.key, s.output, p_instance, e.path, p_at + make_interval(secs => e.seconds)
+    SELECT e.activity, e.key, wf_output(p_instance, s.output, s.output_event), p_instance, e.path, p_at + make_interval(secs => e.seconds)
     FROM jsonb_to_recordset(p_entries) AS e(path text, activity text, key text, seconds float)
     JOIN workflows_app_step s ON s.instance_id = p_instance AND s.path = e.path
     ORDER BY e.activity, e.key
+    ON CONFLICT ON CONSTRAINT cached_result_unique DO UPDATE SET output = excluded.output,
+        instance_id = excluded.instance_id, path = excluded.path, expires_at = excluded.expires_at;
+END $$;
+
+-- Keep one value that is no step's result.
+CREATE OR REPLACE FUNCTION wf_keep(p_activity text, p_key text, p_output jsonb, p_instance uuid, p_path text, p_seconds float)
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO workflows_app_cachedresult (activity, key, output, instance_id, path, expires_at)
+        VALUES (p_activity, p_key, nullif(p_output, 'null'), p_instance, p_path, wf_clock() + make_interval(secs => p_seconds))
     ON CONFLICT ON CONSTRAINT cached_result_unique DO UPDATE SET output = excluded.output,
         instance_id = excluded.instance_id, path = excluded.path, expires_at = excluded.expires_at;
 END $$;

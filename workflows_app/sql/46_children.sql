@@ -34,7 +34,7 @@ BEGIN
         open_steps, undo_failed, sequence, head_hash, correlation_id, started_by, created_at,
         parent_id, parent_path, depth, awaited)
     VALUES (child, version_id, c->>'workflow', c->>'version', 'pending', false, nullif(c->'input', 'null'), '{}',
-        0, false, 1, head, p.correlation_id, p.started_by, p_at,
+        0, 0, 1, head, p.correlation_id, p.started_by, p_at,
         p_parent, c->>'step', (c->>'depth')::int, (c->>'awaited')::boolean);
     PERFORM wf_notice(child, 'start', '{}', p_at);
 END $$;

@@ -16,15 +16,17 @@ DECLARE
 BEGIN
     IF p ? 'new' THEN
         INSERT INTO workflows_app_step (instance_id, path, state, role, generation, attempt, attempts, failures, losses,
-            needs_settled, needs_completed, open_children, opened, planned, undo_settled, undo_open, undo_left,
-            stopping, effect_unknown, input, undo_input, output, error,
+            limited, needs_settled, needs_completed, open_children, opened, planned, undo_settled, undo_open, undo_left,
+            rerun, stopping, effect_unknown, input, input_from, undo_input, output, output_event, error,
             undo_error, due_at, settled, started_at, ended_at, idempotency_key)
         SELECT p_instance, r->>'path', r->>'state', r->>'role', (r->>'generation')::int, (r->>'attempt')::int,
-            (r->>'attempts')::int, (r->>'failures')::int, (r->>'losses')::int, (r->>'needs_settled')::int,
-            (r->>'needs_completed')::int, (r->>'open_children')::int, (r->>'opened')::int, (r->>'planned')::int,
-            (r->>'undo_settled')::int, (r->>'undo_open')::int, (r->>'undo_left')::int, (r->>'stopping')::boolean,
-            (r->>'effect_unknown')::boolean, nullif(r->'input', 'null'), nullif(r->'undo_input', 'null'),
-            nullif(r->'output', 'null'), nullif(r->'error', 'null'), nullif(r->'undo_error', 'null'),
+            (r->>'attempts')::int, (r->>'failures')::int, (r->>'losses')::int, nullif(r->'limited', 'null'),
+            (r->>'needs_settled')::int, (r->>'needs_completed')::int, (r->>'open_children')::int,
+            (r->>'opened')::int, (r->>'planned')::int, (r->>'undo_settled')::int, (r->>'undo_open')::int,
+            (r->>'undo_left')::int, (r->>'rerun')::int, (r->>'stopping')::boolean, (r->>'effect_unknown')::boolean,
+            nullif(r->'input', 'null'), r->'input_from', nullif(r->'undo_input', 'null'),
+            nullif(r->'output', 'null'), (r->>'output_event')::bigint, nullif(r->'error', 'null'),
+            nullif(r->'undo_error', 'null'),
             (r->>'due_at')::timestamptz, (r->>'settled')::bigint, (r->>'started_at')::timestamptz,
             (r->>'ended_at')::timestamptz, r->>'idempotency_key'
         FROM jsonb_array_elements(p->'new') AS e(r);
@@ -40,6 +42,7 @@ BEGIN
             attempts = coalesce((r->>'attempts')::int, s.attempts),
             failures = coalesce((r->>'failures')::int, s.failures),
             losses = coalesce((r->>'losses')::int, s.losses),
+            limited = CASE WHEN r ? 'limited' THEN nullif(r->'limited', 'null') ELSE s.limited END,
             needs_settled = coalesce((r->>'needs_settled')::int, s.needs_settled),
             needs_completed = coalesce((r->>'needs_completed')::int, s.needs_completed),
             open_children = coalesce((r->>'open_children')::int, s.open_children),
@@ -48,19 +51,26 @@ BEGIN
             undo_settled = coalesce((r->>'undo_settled')::int, s.undo_settled),
             undo_open = coalesce((r->>'undo_open')::int, s.undo_open),
             undo_left = coalesce((r->>'undo_left')::int, s.undo_left),
+            rerun = coalesce((r->>'rerun')::int, s.rerun),
             stopping = coalesce((r->>'stopping')::boolean, s.stopping),
             effect_unknown = coalesce((r->>'effect_unknown')::boolean, s.effect_unknown),
             input = CASE WHEN r ? 'input' THEN nullif(r->'input', 'null') ELSE s.input END,
+            input_from = CASE WHEN r ? 'input' THEN r->'input_from' ELSE s.input_from END,
             undo_input = CASE WHEN r ? 'undo_input' THEN nullif(r->'undo_input', 'null') ELSE s.undo_input END,
             output = CASE WHEN r ? 'output' THEN nullif(r->'output', 'null') ELSE s.output END,
+            output_event = CASE WHEN r ? 'output' THEN (r->>'output_event')::bigint ELSE s.output_event END,
             error = CASE WHEN r ? 'error' THEN nullif(r->'error', 'null') ELSE s.error END,
             undo_error = CASE WHEN r ? 'undo_error' THEN nullif(r->'undo_error', 'null') ELSE s.undo_error END,
             due_at = CASE WHEN r ? 'due_at' THEN (r->>'due_at')::timestamptz ELSE s.due_at END,
             settled = CASE WHEN r ? 'settled' THEN (r->>'settled')::bigint ELSE s.settled END,
-            started_at = coalesce((r->>'started_at')::timestamptz, s.started_at),
+            started_at = CASE WHEN r ? 'started_at' THEN (r->>'started_at')::timestamptz ELSE s.started_at END,
             ended_at = CASE WHEN r ? 'ended_at' THEN (r->>'ended_at')::timestamptz ELSE s.ended_at END,
-            idempotency_key = coalesce(r->>'idempotency_key', s.idempotency_key)
+            idempotency_key = CASE WHEN r ? 'idempotency_key' THEN r->>'idempotency_key' ELSE s.idempotency_key END
         WHERE s.instance_id = p_instance AND s.path = r->>'path';
+        IF r ? 'rerun' THEN
+            -- Another run is other work: it does not go on where an attempt of the one before had come to.
+            DELETE FROM workflows_app_checkpoint c WHERE c.instance_id = p_instance AND c.path = r->>'path';
+        END IF;
     END LOOP;
     FOR r IN SELECT * FROM jsonb_array_elements(p->'ended') LOOP
         UPDATE workflows_app_attempt a SET state = r->>'state', error = nullif(r->'error', 'null'), ended_at = at
@@ -141,8 +151,9 @@ BEGIN
         open_steps = coalesce((i->>'open_steps')::int, x.open_steps),
         undo_open = coalesce((i->>'undo_open')::int, x.undo_open),
         undone = coalesce((i->>'undone')::int, x.undone),
-        undo_failed = coalesce((i->>'undo_failed')::boolean, x.undo_failed),
+        undo_failed = coalesce((i->>'undo_failed')::int, x.undo_failed),
         held = coalesce(i->'held', x.held),
+        rewind = CASE WHEN i ? 'rewind' THEN nullif(i->'rewind', 'null') ELSE x.rewind END,
         machine_state = coalesce(i->>'machine_state', x.machine_state),
         machine_since = coalesce((i->>'machine_since')::timestamptz, x.machine_since),
         machine_transition = CASE WHEN i ? 'machine_transition' THEN i->>'machine_transition' ELSE x.machine_transition END,

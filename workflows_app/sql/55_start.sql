@@ -40,7 +40,7 @@ BEGIN
         idempotency_key, concurrency_key, started_by, created_at, started_at, ended_at, machine_state, machine_since)
     VALUES (p_id, p_version_id, p_workflow, p_version, coalesce(i->>'state', 'pending'), i->>'cause', i->>'ending',
         coalesce((i->>'undo')::boolean, false), p_input, coalesce(i->'variables', '{}'), nullif(i->'output', 'null'),
-        nullif(i->'error', 'null'), coalesce((i->>'open_steps')::int, 0), false, (i->>'sequence')::bigint,
+        nullif(i->'error', 'null'), coalesce((i->>'open_steps')::int, 0), 0, (i->>'sequence')::bigint,
         head, p_correlation, p_key, p_decision->>'concurrency_key', p_actor, at,
         CASE WHEN i ? 'state' THEN at END, (i->>'ended_at')::timestamptz, i->>'machine_state',
         (i->>'machine_since')::timestamptz)

@@ -22,7 +22,10 @@ BEGIN
             RETURN r.parent_id || ' called it: the two are deleted together';
         ELSIF r.ended_at IS NULL THEN
             RETURN CASE WHEN r.id = p_root THEN 'it' ELSE r.id || ', which it called,' END || ' is ' || r.state;
-        ELSIF r.state = 'compensation_failed' AND p_before < 'infinity' THEN
+        ELSIF r.state = 'compensation_failed' AND p_before < 'infinity' AND EXISTS (
+                -- An undo that an operator gave up waits for nobody.
+                SELECT 1 FROM workflows_app_step s WHERE s.instance_id = r.id AND s.state = 'compensation_failed'
+                    AND s.undo_error->>'code' IS DISTINCT FROM 'UNDO_SKIPPED') THEN
             RETURN CASE WHEN r.id = p_root THEN 'it' ELSE r.id || ', which it called,' END || ' waits for an operator';
         ELSIF r.ended_at >= p_before THEN
             RETURN CASE WHEN r.id = p_root THEN 'it' ELSE r.id || ', which it called,' END || ' ended later';
@@ -63,7 +66,7 @@ DECLARE
     n bigint;
 BEGIN
     FOREACH kind IN ARRAY ARRAY['event', 'attempt', 'step', 'timer', 'dispatch', 'subscription', 'consumption',
-            'wakeup', 'slot', 'checkpoint', 'effect', 'artifact'] LOOP
+            'wakeup', 'slot', 'checkpoint', 'effect', 'artifact', 'callback', 'turn'] LOOP
         EXECUTE format('DELETE FROM %I WHERE instance_id = ANY ($1)', 'workflows_app_' || kind) USING p_instances;
         GET DIAGNOSTICS n = ROW_COUNT;
         counts := counts || jsonb_build_object(kind, n);

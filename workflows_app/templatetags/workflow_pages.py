@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from workflows_app import spans
 from workflows_app.activities.progress import words as progress_words
 from workflows_app.engine.states import STEP_OPEN
-from workflows_app.section_views import assigned_words
+from workflows_app.selectors.section_views import assigned_words
 from workflows_app.templatetags.looks import look_of
 
 register = template.Library()
@@ -103,3 +103,45 @@ def readable(text: str | None, length: int) -> str:
         return shown
     value: Any = json.loads(shown)
     return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+@register.simple_tag
+def icon(value: str) -> SafeString:
+    """The icon of a state, as the inside of an SVG of 16 by 16."""
+    return look_of(value).icon
+
+
+@register.filter
+def plus(value: float, more: float) -> float:
+    """Add to a coordinate."""
+    return value + more
+
+
+@register.filter
+def minus(value: float, less: float) -> float:
+    """Take from a coordinate."""
+    return value - less
+
+
+@register.filter
+def pixels(value: float) -> str:
+    """A coordinate as SVG takes it, whatever the language writes for a decimal point."""
+    return f"{value:.0f}"
+
+
+@register.filter
+def shortened(text: str, length: int) -> str:
+    """A text of at most so many characters."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+@register.filter
+def duration(seconds: float | None) -> str:
+    """A number of seconds as people read it."""
+    return "" if seconds is None else spans.duration(seconds)
+
+
+@register.filter
+def percent(share: float | None) -> str:
+    """A share of one as a percentage."""
+    return "" if share is None else f"{share:.1%}"

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 VIEW_INSTANCES = "workflows_app.view_instance"
 OPERATE_INSTANCES = "workflows_app.change_instance"
+START_INSTANCES = "workflows_app.add_instance"
 VIEW_ARTIFACTS = "workflows_app.view_artifact"
 VIEW_DEFINITIONS = "workflows_app.view_definitionversion"
 
@@ -23,6 +24,21 @@ def page_of_instances(view: Callable[..., HttpResponse]) -> Callable[..., HttpRe
 def page_of_definitions(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """The same for published versions of definitions, whose permission is one of its own."""
     return _page(view, VIEW_DEFINITIONS)
+
+
+def act_on_instances(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Let GET, HEAD and POST through for users who may view and operate instances; others get 403."""
+    return _form(view, VIEW_INSTANCES, OPERATE_INSTANCES)
+
+
+def start_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """The same for users who may start instances."""
+    return _form(view, START_INSTANCES)
+
+
+def _form(view: Callable[..., HttpResponse], *permissions: str) -> Callable[..., HttpResponse]:
+    checked: Callable[[HttpRequest], HttpResponse] = permission_required(permissions, raise_exception=True)(view)
+    return never_cache(require_http_methods(["GET", "HEAD", "POST"])(checked))
 
 
 def _page(view: Callable[..., HttpResponse], permission: str) -> Callable[..., HttpResponse]:

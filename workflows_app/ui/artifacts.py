@@ -13,11 +13,11 @@ from django.utils.http import content_disposition_header
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from workflows_app import selectors
 from workflows_app.activities.artifacts import OCTETS
 from workflows_app.artifacts import store
 from workflows_app.artifacts.verified import VerifiedContent
 from workflows_app.engine.errors import ActivityError
+from workflows_app.selectors import portions
 from workflows_app.ui.access import VIEW_ARTIFACTS, VIEW_INSTANCES
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def download(request: HttpRequest, instance_id: UUID, digest: str) -> HttpRespon
     Its media type was chosen by whoever wrote it, so it is not what a browser is told.
     """
     allowed = request.user.has_perms([VIEW_INSTANCES, VIEW_ARTIFACTS])
-    found = selectors.artifact(instance_id, digest) if allowed else None
+    found = portions.artifact(instance_id, digest) if allowed else None
     if found is None:
         raise Http404("There is no such artifact.")
     try:

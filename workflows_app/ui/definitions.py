@@ -1,4 +1,4 @@
-"""Pages of definitions: what is published, and the documentation of one version."""
+"""Pages of definitions: what is published, and what one version is and does."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from django.shortcuts import render
 
 from workflows_app.engine.errors import NotFound
 from workflows_app.models import DefinitionVersion
+from workflows_app.selectors import version_statistics
 from workflows_app.services import definitions, documentation
-from workflows_app.ui.access import page_of_definitions
+from workflows_app.ui import graphs
+from workflows_app.ui.access import VIEW_INSTANCES, page_of_definitions
 
 VERSIONS_ON_A_PAGE = 50
 SECTIONS_SHOWN = 500
 BLOCK_LENGTH = 20_000
+PROBLEMS_SHOWN = 50
 
 
 @page_of_definitions
@@ -27,15 +30,22 @@ def listing(request: HttpRequest) -> HttpResponse:
 
 @page_of_definitions
 def one(request: HttpRequest, name: str, version: str) -> HttpResponse:
-    """One version: purpose, input, steps with their policies, output and the diagram's text."""
+    """One version: its graph, problems and figures, purpose, input, steps with their policies, output."""
     try:
         found = definitions.find(name=name, version=version)
     except NotFound as problem:
         raise Http404(problem.message) from problem
     page = documentation.page(version=found)
+    see_instances = request.user.has_perm(VIEW_INSTANCES)
     context = {
         "page": page,
         "found": found,
+        "name": name,
+        "tab": "overview",
+        "drawing": graphs.of_version(found.pk, opened=request.GET.getlist("open")),
+        "graph_title": f"{name} {version}",
+        "problems": definitions.validate(text=found.source)[:PROBLEMS_SHOWN],
+        "statistics": version_statistics.statistics(workflow=name, version_id=found.pk) if see_instances else None,
         "steps": page.steps[:SECTIONS_SHOWN],
         "steps_cut": len(page.steps) > SECTIONS_SHOWN,
         "block_length": BLOCK_LENGTH,

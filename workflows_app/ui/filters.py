@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.http import QueryDict
 
 from workflows_app.engine.states import InstanceState
 from workflows_app.models import Definition, Instance
-from workflows_app.selectors import Place
+from workflows_app.selectors.attention import Concern
+from workflows_app.selectors.lists import Place
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+ENDED = {"1h": timedelta(hours=1), "24h": timedelta(hours=24), "7d": timedelta(days=7)}
+"""How long ago an instance may have ended, by what stands in the address."""
+CONCERNS = {
+    Concern.RETRYING: "something is tried again",
+    Concern.STUCK: "stuck",
+    Concern.NEAR_TIMEOUT: "time-out within 15 minutes",
+    Concern.QUARANTINED: "a step is in quarantine",
+}
+NAMES = ("workflow", "version", "state", "only", "correlation", "ended", "since", "until", "q")
+"""The filters, in the order in which they stand in an address."""
 
 
 class PlaceField(forms.CharField):
@@ -30,6 +43,20 @@ class PlaceField(forms.CharField):
             raise forms.ValidationError("There is no such page; go back to the newest.") from None
 
 
+class MomentField(forms.DateTimeField):
+    """A moment in UTC, as browsers write it."""
+
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+
+    def __init__(self, label: str) -> None:
+        super().__init__(
+            required=False,
+            label=label,
+            input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"],
+            error_messages={"invalid": "A time is written as 2026-01-31T23:59, in UTC."},
+        )
+
+
 def mark(instance: Instance) -> str:
     """Return the place of an instance in the list, fit for an address."""
     return f"{(instance.created_at - EPOCH) // MICROSECOND}-{instance.pk.hex}"
@@ -41,23 +68,68 @@ class InstanceFilter(forms.Form):
     workflow = forms.ChoiceField(
         required=False, error_messages={"invalid_choice": "There is no workflow “%(value)s”; choose one of the list."}
     )
-    state = forms.ChoiceField(
+    version = forms.CharField(required=False, max_length=60)
+    state = forms.MultipleChoiceField(
         required=False,
-        choices=[("", "any"), *((state.value, state.value.replace("_", " ")) for state in InstanceState)],
+        choices=[(state.value, state.value.replace("_", " ")) for state in InstanceState],
         error_messages={"invalid_choice": "There is no state “%(value)s”; choose one of the list."},
     )
+    only = forms.ChoiceField(
+        required=False,
+        label="Only where",
+        choices=[("", "any"), *((each.value, said) for each, said in CONCERNS.items())],
+        error_messages={"invalid_choice": "“%(value)s” is no choice; choose one of the list."},
+    )
+    correlation = forms.CharField(required=False, max_length=200, label="Correlation id, exactly")
+    ended = forms.ChoiceField(
+        required=False,
+        label="Ended within",
+        choices=[("", "any time"), ("1h", "the last hour"), ("24h", "24 hours"), ("7d", "7 days")],
+        error_messages={"invalid_choice": "“%(value)s” is no choice; choose one of the list."},
+    )
+    since = MomentField("Created from (UTC)")
+    until = MomentField("Created before (UTC)")
     q = forms.CharField(required=False, max_length=200, label="Correlation or instance id")
     older = PlaceField(required=False, max_length=60, widget=forms.HiddenInput)
     newer = PlaceField(required=False, max_length=60, widget=forms.HiddenInput)
 
-    def __init__(self, *arguments: Any, **keywords: Any) -> None:
-        super().__init__(*arguments, **keywords)
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        # A form sends what was left open as an empty text; of several states that would be no choice.
+        if isinstance(data, QueryDict):
+            data = data.copy()
+            data.setlist("state", [state for state in data.getlist("state") if state])
+        super().__init__(data)
         names = list(Definition.objects.values_list("name", flat=True))
         workflow = self.fields["workflow"]
         assert isinstance(workflow, forms.ChoiceField)
         workflow.choices = [("", "any"), *((name, name) for name in names)]
         self.nothing_published = not names
 
-    def chosen(self) -> dict[str, str]:
+    def chosen(self) -> dict[str, str | list[str]]:
         """Return the filters that are set, as they stand in the address; pages are not part of it."""
-        return {name: self.cleaned_data[name] for name in ("workflow", "state", "q") if self.cleaned_data.get(name)}
+        given: dict[str, str | list[str]] = {}
+        for name in NAMES:
+            value = self.cleaned_data.get(name)
+            if value:
+                given[name] = f"{value:%Y-%m-%dT%H:%M:%S}" if isinstance(value, datetime) else value
+        return given
+
+    def wanted(self, now: datetime) -> dict[str, Any]:
+        """Return the arguments of ``lists.instances``."""
+        found = self.cleaned_data
+        return {
+            "workflow": found["workflow"],
+            "version": found["version"],
+            "states": found["state"],
+            "concern": Concern(found["only"]) if found["only"] else None,
+            "correlation_id": found["correlation"],
+            "ended_after": now - ENDED[found["ended"]] if found["ended"] else None,
+            "created_from": found["since"],
+            "created_before": found["until"],
+            "text": found["q"],
+        }
+
+    @property
+    def more_is_set(self) -> bool:
+        """Whether a filter is set that stands behind “More filters”."""
+        return any(self.data.get(name) for name in ("version", "correlation", "ended", "since", "until"))

@@ -11,9 +11,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from uuid import UUID
 
-from workflows_app import selectors
 from workflows_app.engine.paths import iterations
 from workflows_app.models import Step
+from workflows_app.selectors import portions
 from workflows_app.ui import outline
 from workflows_app.ui.outline import Line
 
@@ -57,7 +57,7 @@ class Unfolding:
         while level:
             parts = [part for line in level for part in self._parts(line, most)]
             new = [each for part, inner in parts for each in (part, *inner)]
-            self.rows |= selectors.step_rows(self.instance_id, (line.path for line in new if line.path))
+            self.rows |= portions.step_rows(self.instance_id, (line.path for line in new if line.path))
             for part, inner in parts:
                 part.row = self.rows.get(part.path)
                 part.children = outline.tree(inner, self.rows)
@@ -88,7 +88,7 @@ class Unfolding:
         assert section.repeat is not None
         members = {step["id"]: step for step in section.repeat["steps"]}
         found: list[tuple[Line, list[Line]]] = []
-        for path in selectors.last_picks(self.instance_id, section.path, number=min(most, self._room)):
+        for path in portions.last_picks(self.instance_id, section.path, number=min(most, self._room)):
             name = path[len(section.path) + 1 :]
             inner = outline.lines([members[name.partition("[")[0]]], limit=LINES, around=f"{path}.")
             self._room -= len(inner) + 1
@@ -104,12 +104,12 @@ class Unfolding:
 
     def _failures(self) -> Indexes:
         if self._failed is None:
-            self._failed = _by_block(selectors.failed_inside(self.instance_id, number=NOTABLE))
+            self._failed = _by_block(portions.failed_inside(self.instance_id, number=NOTABLE))
         return self._failed
 
     def _under_way(self) -> Indexes:
         if self._open is None:
-            self._open = _by_block(selectors.under_way_inside(self.instance_id, number=NOTABLE)) if self.is_open else {}
+            self._open = _by_block(portions.under_way_inside(self.instance_id, number=NOTABLE)) if self.is_open else {}
         return self._open
 
 

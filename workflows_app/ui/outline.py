@@ -29,6 +29,7 @@ class Line:
         children: what is nested in it.
         repeat: what stands under ``foreach``, ``loop`` or ``adhoc`` in the document.
         iterations: those of a step that repeats which are shown, each with the steps in it as its children.
+        acts: what an operator may do to it, as names and words.
     """
 
     path: str
@@ -40,6 +41,7 @@ class Line:
     children: list[Line] = field(default_factory=list)
     repeat: Mapping[str, Any] | None = None
     iterations: list[Line] = field(default_factory=list)
+    acts: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def state(self) -> str:

@@ -12,10 +12,10 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from workflows_app import section_views, selectors
 from workflows_app.engine.errors import Refused
 from workflows_app.engine.transitions import Act
 from workflows_app.engine.transitions.adhoc import is_assigned
+from workflows_app.selectors import portions, section_views
 from workflows_app.services import sections
 from workflows_app.ui.access import OPERATE_INSTANCES, VIEW_INSTANCES
 
@@ -41,7 +41,7 @@ def choose(request: HttpRequest, instance_id: UUID) -> HttpResponse:
 
     To whom nothing is assigned, and who may not view instances, there is no such instance.
     """
-    instance = selectors.overview(instance_id, length=0)
+    instance = portions.overview(instance_id, length=0)
     waiting = section_views.views(instance) if instance is not None else []
     mine = [section for section in waiting if may_choose(request.user, section)]
     if instance is None or not (mine or request.user.has_perm(VIEW_INSTANCES)):

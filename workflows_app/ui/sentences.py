@@ -7,20 +7,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from workflows_app import standstill
 from workflows_app.engine.states import InstanceState, Role, StepState
 from workflows_app.models import AuditEntry, Dispatch, Subscription
-from workflows_app.section_views import assigned_words
+from workflows_app.selectors import standstill
+from workflows_app.selectors.section_views import assigned_words
+from workflows_app.selectors.standstill import Standstill
+from workflows_app.selectors.waiting import Wait
+from workflows_app.selectors.waiting import sentence as waiting
 from workflows_app.spans import moment, span
-from workflows_app.standstill import Standstill
 from workflows_app.ui import machines
-from workflows_app.waiting import Wait
-from workflows_app.waiting import sentence as waiting
 
 NAMED = 3
 """Of many steps in the same situation, this many are named."""
 UNDONE = "UNDONE"
 """The code of an instance that had completed and was compensated with its caller."""
+TAKEN_BACK = ("instance.rewound", "instance.rerun")
+"""What an operator did to an instance that goes back to a step."""
 PATIENCE = timedelta(seconds=15)
 """A timer that is later than this is called overdue."""
 
@@ -72,20 +74,20 @@ def sentence(
     """Return what the page says under the title.
 
     Args:
-        instance: as ``selectors.overview`` returns it.
-        steps: rows by path, as ``selectors.step_rows`` returns them, in the order in which they are named.
+        instance: as ``portions.overview`` returns it.
+        steps: rows by path, as ``portions.step_rows`` returns them, in the order in which they are named.
         names: what people call the steps, by path.
-        unclaimed: dispatches that no worker has taken.
+        unclaimed: dispatches that no worker has taken, as ``portions.unclaimed`` returns them.
         awaited: what steps wait for events.
         acts: what operators did, the newest first.
         now: the time of the page.
-        wait: what a pending instance waits for, as ``selectors.waits_for`` returns it.
-        called: instances that its steps called, as ``selectors.children`` returns them.
+        wait: what a pending instance waits for, as ``standing.waits_for`` returns it.
+        called: instances that its steps called, as ``portions.children`` returns them.
         repeats: how far the steps are that repeat others at the moment, by path.
         whole: whether ``steps`` has those of every iteration.
         machine: how a state machine stands, as ``machine_views.view`` returns it.
         sections: where people choose what is next, as ``section_views.views`` returns them.
-        held_up: who paused it, as ``selectors.standstill_of`` returns it.
+        held_up: who paused it, as ``standing.standstill_of`` returns it.
     """
     facts = Facts(
         instance=instance,
@@ -199,6 +201,9 @@ def _reason(facts: Facts) -> str:
         return f"It had completed, and was {facts.instance.error_message}."
     if cause == "cancelled":
         return _act(facts, "instance.cancelled", "Cancelled")
+    if cause == "operator" and facts.instance.state != InstanceState.TERMINATED:
+        back = next((act.action for act in facts.acts if act.action in TAKEN_BACK), TAKEN_BACK[0])
+        return _act(facts, back, "Taken back to a step")
     if cause == "operator":
         return _act(facts, "instance.terminated", "Ended by an operator")
     because = _because(facts.instance.error_code, facts.instance.error_message)
@@ -305,8 +310,9 @@ def _overdue(facts: Facts, row: Any) -> str:
     return f" (overdue by {span(row.due_at, facts.now)}: is the sweeper running?)" if late else ""
 
 
-def _queued(facts: Facts, row: Dispatch) -> str:
-    return f"{facts.name(row.path)} on the queue “{row.queue}” for {span(row.created_at, facts.now)}"
+def _queued(facts: Facts, row: Any) -> str:
+    nobody = "" if row.served else ", from which no worker takes anything"
+    return f"{facts.name(row.path)} on the queue “{row.queue}” for {span(row.created_at, facts.now)}{nobody}"
 
 
 def _part(label: str, things: Sequence[str], whole: bool = True) -> str:

@@ -1,10 +1,14 @@
-"""Addresses that lead nowhere: a visitor without a log-in is not even told that."""
+"""Addresses that lead nowhere, of which a visitor without a log-in is told nothing; and pages that failed."""
 
 from __future__ import annotations
 
+import sys
+
 from django.contrib.auth.views import redirect_to_login
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
-from django.views.defaults import page_not_found
+from django.template import loader
+from django.views.defaults import page_not_found, server_error
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -12,3 +16,11 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if not request.user.is_authenticated:
         return redirect_to_login(request.get_full_path())
     return page_not_found(request, exception)
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    """Answer a request that failed: 503 while the database does not answer, else 500; neither asks the database."""
+    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
+        page = loader.get_template("503.html").render()
+        return HttpResponse(page, status=503, headers={"Retry-After": "10"})
+    return server_error(request)

@@ -2,19 +2,57 @@
 
 from django.contrib.auth.views import LogoutView
 from django.urls import path
-from django.views.generic import RedirectView
 
-from workflows_app.ui import artifacts, definitions, health, instances, sections, sessions
+from workflows_app.ui import (
+    activities,
+    acts,
+    artifacts,
+    bulk,
+    canvases,
+    dashboard,
+    definitions,
+    docs,
+    graph_data,
+    health,
+    instance,
+    instances,
+    live,
+    operations,
+    reports,
+    saved_views,
+    sections,
+    sessions,
+    starting,
+    versions,
+)
 
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="instances"), name="home"),
+    path("", dashboard.dashboard, name="home"),
     path("healthz", health.healthz, name="healthz"),
     path("login/", sessions.LogIn.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
+    path("live/", live.of_all, name="live"),
+    path("live/<uuid:instance_id>/", live.of_one, name="live_instance"),
     path("instances/", instances.listing, name="instances"),
-    path("instances/<uuid:instance_id>/", instances.one, name="instance"),
+    path("instances/act/", bulk.act, name="bulk"),
+    path("instances/views/", saved_views.save, name="save_view"),
+    path("instances/views/<int:view_id>/forget/", saved_views.forget, name="forget_view"),
+    path("instances/<uuid:instance_id>/", instance.one, name="instance"),
+    path("instances/<uuid:instance_id>/graph.json", graph_data.of_instance, name="instance-graph"),
+    path("instances/<uuid:instance_id>/acts/<slug:name>/", acts.act, name="act"),
+    path("instances/<uuid:instance_id>/report/", reports.one, name="report"),
     path("instances/<uuid:instance_id>/choose/", sections.choose, name="choose"),
     path("instances/<uuid:instance_id>/artifacts/<str:digest>/", artifacts.download, name="artifact"),
     path("definitions/", definitions.listing, name="definitions"),
-    path("definitions/<str:name>/<str:version>/", definitions.one, name="definition"),
+    path("definitions/<slug:name>/", versions.listing, name="versions"),
+    path("definitions/<slug:name>/start/", starting.start, name="start"),
+    path("definitions/<slug:name>/compare/", versions.compare, name="compare"),
+    path("definitions/<slug:name>/<str:version>/canvas/", canvases.one, name="canvas"),
+    path("definitions/<slug:name>/<str:version>/graph.json", graph_data.of_version, name="definition-graph"),
+    path("definitions/<slug:name>/<str:version>/", definitions.one, name="definition"),
+    path("operations/", operations.operations, name="operations"),
+    path("operations/broker/", operations.broker, name="broker"),
+    path("activities/", activities.catalogue, name="activities"),
+    path("docs/", docs.contents, name="docs"),
+    path("docs/<slug:name>/", docs.page, name="doc"),
 ]

@@ -12,13 +12,13 @@ from tasks import execution
 from tasks.leases import Hold
 from tests.integration.activities.conftest import Site
 from tests.integration.driver import Driver
-from workflows_app import selectors
 from workflows_app.activities import ActivityContext, registry
 from workflows_app.activities.afterwards import Afterwards
 from workflows_app.engine.errors import ActivityError, AttemptCancelled
 from workflows_app.engine.masking import Masks
 from workflows_app.management import listing
 from workflows_app.models import Effect, Instance
+from workflows_app.selectors import results
 from workflows_app.services import instances, sweep
 from workflows_app.services.effects import AttemptEffects
 from workflows_app.services.steps import Claim
@@ -59,7 +59,7 @@ def started(driver: Driver, method: str = "POST") -> Instance:
 
 
 def effects(found: Instance) -> list[dict[str, Any]]:
-    return list(selectors.instance_view(found.pk)["effects"])
+    return list(results.instance_view(found.pk)["effects"])
 
 
 def test_a_confirmed_request_is_on_record_with_its_key(driver: Driver, bank: Site) -> None:
@@ -72,7 +72,7 @@ def test_a_confirmed_request_is_on_record_with_its_key(driver: Driver, bank: Sit
     assert effect["target"] == f"POST http://127.0.0.1:{bank.port}/charges"
     assert effect["idempotency_key"] == bank.seen[0].headers["idempotency-key"]
     assert (effect["state"], effect["facts"]) == ("confirmed", {"status": 201})
-    assert "http.request" in listing.details(selectors.instance_view(found.pk))
+    assert "http.request" in listing.details(results.instance_view(found.pk))
 
 
 def test_a_request_that_changes_nothing_is_no_effect(driver: Driver, bank: Site) -> None:

@@ -9,9 +9,9 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from tests.integration.driver import Driver
-from workflows_app import selectors
 from workflows_app.engine.errors import ActivityError, DefinitionInvalid, InputInvalid
 from workflows_app.models import Dispatch, Event, Instance, Slot, SlotKey
+from workflows_app.selectors import results
 from workflows_app.services import decisions, definitions, instances, slots, steps, sweep, verification
 from workflows_app.services.claims import COLUMNS
 
@@ -273,7 +273,7 @@ def test_the_key_may_read_the_input_only(driver: Driver) -> None:
 def test_show_says_what_it_waits_for(driver: Driver) -> None:
     started = [start(driver) for _ in range(5)]
 
-    waits = [selectors.instance_view(i.pk)["waits_for"] for i in started]
+    waits = [results.instance_view(i.pk)["waits_for"] for i in started]
 
     assert waits[:2] == [None, None]
     assert waits[2]["sentence"] == "Waits for one of 2 places of customer 4711; it is the next."

@@ -12,12 +12,12 @@ from django.db import connection
 from tests.integration.decision_tables.documents import publish
 from tests.integration.docs.pages import DOCS, code, names, table
 from tests.integration.driver import Driver
-from workflows_app import selectors
 from workflows_app.engine.errors import ActivityError, AttemptCancelled
 from workflows_app.engine.events import EventType
 from workflows_app.engine.transitions import Act
 from workflows_app.models import Event, Instance
-from workflows_app.services import decisions, instances, interventions, machines, sections, steps, sweep
+from workflows_app.selectors import results
+from workflows_app.services import decisions, instances, interventions, machines, rewinds, sections, steps, sweep, undos
 from workflows_app.services.steps import Claim
 
 LEASE_IS_OVER = 20
@@ -41,6 +41,12 @@ steps:
       branches: {left: [{id: good, activity: core.echo}], right: [{id: bad, activity: core.echo}]}
   - {id: slow, activity: core.echo, deadline: 1s, retry: {max_attempts: 9, initial_interval: 9s}, on_error: continue}
   - {id: odd, activity: core.echo, retry: {when: error.details.nothing}, on_error: {output: 1}}
+  - id: kind
+    activity: core.echo
+    retry:
+      initial_interval: 0
+      limits: [{when: error.nothing, max_attempts: 2}, {code: ActivityError, max_attempts: 2}]
+    on_error: continue
   - {id: instead, activity: core.echo, on_error: {fallback: {activity: core.echo}}}
   - {id: near, activity: core.echo, needs: [instead], idempotency_key: "near ${ instance.id }"}
   - {id: far, wait: {for: 1d}, needs: [instead]}
@@ -116,7 +122,7 @@ def events(driver: Driver) -> dict[str, set[str]]:
         return claim.parameters
 
     driver.perform = dict.fromkeys(("bad", "slow", "odd", "instead", "undo_stuck"), fails) | {"lost": is_lost_once}
-    driver.run(driver.start(EVERYTHING))
+    see_to_undos(driver, driver.start(EVERYTHING))
     cancelled = driver.start(EVERYTHING.replace("everything", "cancelled").replace("for: 1s", "for: 1h"))
     driver.drain()
     instances.cancel(instance_id=cancelled.pk, actor="ada", compensate=False)
@@ -153,10 +159,30 @@ def events(driver: Driver) -> dict[str, set[str]]:
         sections.choose(instance_id=choosing.pk, section="a", member="b", act=act, person="ada")
     driver.run(choosing)
     run_paused(driver)
+    go_back(driver)
     found: dict[str, set[str]] = defaultdict(set)
     for event in Event.objects.all():
         found[event.type] |= set(event.data)
     return found
+
+
+def see_to_undos(driver: Driver, instance: Instance) -> None:
+    """An undo fails, fails again, is given up, and turns out to have been done by hand."""
+    driver.run(instance)
+    by_operator = {"instance_id": instance.pk, "step": "stuck", "actor": "ada", "reason": "why not"}
+    undos.retry(**by_operator)
+    driver.run(instance)
+    undos.skip(**by_operator)
+    undos.done(**by_operator)
+
+
+def go_back(driver: Driver) -> None:
+    """An instance runs again from a step, with other parameters; there is something to undo first."""
+    a = "{id: a, activity: core.echo, compensate: {activity: core.echo}}"
+    instance = driver.start(f"workflow: back\nversion: 1.0.0\nsteps: [{a}]")
+    driver.run(instance)
+    rewinds.rerun(instance_id=instance.pk, step="a", parameters={"v": 1}, actor="ada", reason="wrong")
+    driver.run(instance)
 
 
 def run_paused(driver: Driver) -> None:
@@ -248,5 +274,5 @@ def test_the_page_and_the_shell_agree_on_an_event(driver: Driver) -> None:
     instance = driver.start("workflow: plain\nversion: 1.0.0\nsteps: [{id: a, activity: core.echo}]")
     fields = {code(row[0]) for row in table(DOCS / "history.md", "An event")}
 
-    assert {key for event in selectors.history(instance.pk) for key in event} == fields
+    assert {key for event in results.history(instance.pk) for key in event} == fields
     assert steps.claim(instance_id=instance.pk, path="a", generation=9, worker="test") is None

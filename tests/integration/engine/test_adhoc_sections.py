@@ -10,7 +10,7 @@ from tests.integration.driver import Driver
 from workflows_app.engine.errors import Refused, StateForbids
 from workflows_app.engine.transitions import Act
 from workflows_app.models import Event, Instance, Step
-from workflows_app.section_views import views
+from workflows_app.selectors.section_views import views
 from workflows_app.services import definitions, instances, sections, sweep, verification
 
 CLAIM = """

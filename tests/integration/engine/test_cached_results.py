@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from tests.integration.driver import Driver
-from workflows_app import selectors
 from workflows_app.engine.errors import ActivityError, DefinitionInvalid
 from workflows_app.models import Attempt, CachedResult, Event, Instance
+from workflows_app.selectors import results
 from workflows_app.services import cached_results, definitions, sweep
 from workflows_app.services.steps import Claim
 
@@ -123,7 +123,7 @@ def test_an_instance_may_consist_of_cached_results(driver: Driver) -> None:
 
     assert (first["state"], second.state) == ("completed", "completed")
     assert len(driver.calls) == 30
-    assert set(selectors.instance_view(second.pk)["steps"].values()) == {"completed"}
+    assert set(results.instance_view(second.pk)["steps"].values()) == {"completed"}
 
 
 def test_expired_results_are_swept_in_batches(driver: Driver) -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from tests.integration.driver import Driver
 from tests.integration.engine.outcomes import fail, flow
-from workflows_app import selectors
 from workflows_app.engine.errors import DefinitionInvalid
 from workflows_app.models import Attempt, DefinitionVersion, Dispatch, Event, Instance, Notice, Timer
+from workflows_app.selectors import results
 from workflows_app.services import definitions, instances, sweep
 
 PACK = flow(
@@ -43,7 +43,7 @@ def child(of: Instance, step: str) -> Instance:
 
 
 def shown(instance: Instance) -> dict[str, Any]:
-    return selectors.instance_view(instance.pk)
+    return results.instance_view(instance.pk)
 
 
 def types(instance: Instance) -> list[str]:

@@ -9,8 +9,8 @@ import pytest
 
 from tests.integration.driver import Driver
 from tests.integration.engine.outcomes import fail, flow
-from workflows_app import selectors
 from workflows_app.models import DefinitionVersion, Dispatch, Event, Instance, Notice, Slot, SlotKey
+from workflows_app.selectors import results
 from workflows_app.services import decisions, definitions, instances, slots, sweep, verification
 
 LATHE = flow(
@@ -94,8 +94,8 @@ def test_three_callers_of_one_place_are_served_in_the_order_in_which_they_called
     first, second, third = jobs(driver)
     assert states(first, second, third) == ["running"] * 3
     assert states(child(first), child(second), child(third)) == ["running", "pending", "pending"]
-    assert [selectors.instance_view(child(job).pk)["waits_for"] for job in (first,)] == [None]
-    waits = [selectors.instance_view(child(job).pk)["waits_for"] for job in (second, third)]
+    assert [results.instance_view(child(job).pk)["waits_for"] for job in (first,)] == [None]
+    waits = [results.instance_view(child(job).pk)["waits_for"] for job in (second, third)]
     assert [(wait["before"], wait["limit"], wait["held_by"]) for wait in waits] == [(0, 1, None), (1, 1, None)]
     check()
 
@@ -168,7 +168,7 @@ def test_a_called_instance_whose_key_is_none_is_cancelled_and_its_caller_hears_w
 
     (job,) = jobs(driver, 1)
 
-    view = selectors.instance_view(job.pk)
+    view = results.instance_view(job.pk)
     assert (view["state"], view["error"]["code"]) == ("failed", "CHILD_CANCELLED")
     assert "the concurrency key cannot be evaluated" in view["error"]["message"]
     assert states(child(job)) == ["cancelled"]
@@ -194,7 +194,7 @@ def test_ending_a_caller_ends_what_waits_for_a_place_and_the_next_moves_up(
 
     assert states(second, middle) == [state, state]
     assert types(middle) == ["instance.created", "instance.accepted", f"instance.{state}"]
-    assert selectors.instance_view(child(third).pk)["waits_for"]["before"] == 0
+    assert results.instance_view(child(third).pk)["waits_for"]["before"] == 0
     check()
     driver.work_off()
     assert states(first, third) == ["completed", "completed"]
@@ -268,7 +268,7 @@ def test_a_deadline_ends_the_waiting_for_a_place(driver: Driver) -> None:
     check()
     hand_over(driver)
 
-    view = selectors.instance_view(hasty.pk)
+    view = results.instance_view(hasty.pk)
     assert (view["state"], view["steps"]["make"], view["error"]["code"]) == ("failed", "timed_out", "DEADLINE_EXCEEDED")
     assert states(child(hasty), child(first)) == ["cancelled", "running"]
 
@@ -322,7 +322,7 @@ def test_an_undo_does_not_wait_for_a_place_but_takes_one_and_others_wait_until_i
 
     assert states(undone, child(running), child(waiting)) == ["compensating", "running", "pending"]
     assert SlotKey.objects.get().held == 2, "one more than the limit, and counted"
-    assert selectors.instance_view(undone.pk)["waits_for"] is None
+    assert results.instance_view(undone.pk)["waits_for"] is None
     check()
     finish(driver, child(running))
     assert begin_granted() == 0, "the place that is free was never one: the undo has it"
@@ -393,7 +393,7 @@ def test_one_that_waits_for_the_place_of_its_own_caller_says_so_and_can_be_ended
     hand_over(driver)
 
     inner = child(outer)
-    wait = selectors.instance_view(inner.pk)["waits_for"]
+    wait = results.instance_view(inner.pk)["waits_for"]
 
     assert (states(outer, inner), wait["held_by"]) == (["running", "pending"], str(outer.pk))
     assert wait["sentence"] == (
@@ -413,7 +413,7 @@ def test_with_places_left_a_row_of_callers_gets_them_and_the_last_waits_for_all_
 
     middle = child(outer)
     inner = child(middle)
-    wait = selectors.instance_view(inner.pk)["waits_for"]
+    wait = results.instance_view(inner.pk)["waits_for"]
 
     assert states(outer, middle, inner) == ["running", "running", "pending"]
     assert wait["held_by"] == str(middle.pk)

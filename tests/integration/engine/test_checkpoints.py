@@ -11,11 +11,11 @@ import pytest
 
 from tests.integration.driver import Driver
 from tests.integration.engine.outcomes import flow
-from workflows_app import selectors
 from workflows_app.activities.progress import Progress
 from workflows_app.engine.errors import ActivityError, AttemptCancelled, OrchestratorError
 from workflows_app.management import listing
 from workflows_app.models import Checkpoint, Instance, Step
+from workflows_app.selectors import results
 from workflows_app.services import instances, steps, sweep
 from workflows_app.services.checkpoints import AttemptCheckpoint
 from workflows_app.services.steps import Claim
@@ -115,7 +115,7 @@ def test_progress_is_shown_while_the_attempt_runs_and_after(driver: Driver, clai
     )
     steps.renew(instance_id=claim.instance_id, path=claim.path, number=claim.number)
 
-    view = selectors.instance_view(claim.instance_id)
+    view = results.instance_view(claim.instance_id)
     assert told is False
     assert view["attempts"][0]["progress"] == {"done": 30, "total": 100, "message": "rows"}
     assert "30 of 100: rows" in listing.details(view)
@@ -128,7 +128,7 @@ def test_a_lost_attempt_reports_nothing(driver: Driver, claim: Claim) -> None:
     told = steps.renew(instance_id=claim.instance_id, path=claim.path, number=claim.number, progress=Progress(done=1))
 
     assert told is None
-    assert selectors.instance_view(claim.instance_id)["attempts"][0]["progress"] is None
+    assert results.instance_view(claim.instance_id)["attempts"][0]["progress"] is None
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from uuid import uuid4
 import pytest
 
 from tests.integration.driver import Driver
-from workflows_app import selectors
 from workflows_app.engine.transitions import StepClaimed, decide
 from workflows_app.models import Attempt, Dispatch, Event, Instance, Step
+from workflows_app.selectors import results
 from workflows_app.services import graphs, slices, steps, sweep
 
 DOCUMENT = """
@@ -86,7 +86,7 @@ def test_a_stale_attempt_changes_no_row(driver: Driver, started: Instance) -> No
     assert rows(started) == before
     assert steps.renew(instance_id=started.pk, path="a", number=first.number) is None
     assert steps.succeeded(claim=second, output="in time")
-    assert selectors.instance_view(started.pk)["attempts"][0]["state"] == "lost"
+    assert results.instance_view(started.pk)["attempts"][0]["state"] == "lost"
 
 
 def test_a_lost_attempt_goes_on_with_the_same_key_and_does_not_count(driver: Driver, started: Instance) -> None:
@@ -108,7 +108,7 @@ def test_a_step_that_kills_its_workers_is_quarantined_after_five(driver: Driver,
         driver.advance(9)
         sweep.end_overdue_attempts()
 
-    view = selectors.instance_view(started.pk)
+    view = results.instance_view(started.pk)
     assert view["error"]["code"] == "QUARANTINED"
     assert view["state"] == "failed"
 
@@ -124,7 +124,7 @@ def test_a_renewed_lease_keeps_the_attempt_until_its_time_out(driver: Driver, st
     ended = sweep.end_overdue_attempts()
 
     assert ended == (0, 1)
-    assert selectors.instance_view(started.pk)["attempts"][0]["error"]["code"] == "TIMEOUT"
+    assert results.instance_view(started.pk)["attempts"][0]["error"]["code"] == "TIMEOUT"
     assert Step.objects.get(path="a").effect_unknown
 
 
@@ -148,7 +148,7 @@ def test_a_wide_parallel_joins_once(driver: Driver) -> None:
     driver.drain()
 
     assert Event.objects.filter(instance=instance, type="step.scheduled", step="after").count() == 1
-    assert selectors.instance_view(instance.pk)["state"] == "completed"
+    assert results.instance_view(instance.pk)["state"] == "completed"
 
 
 def test_a_worker_without_the_activity_leaves_the_step_waiting_with_that_reason(

@@ -9,8 +9,8 @@ import pytest
 
 from tests.integration.driver import Driver
 from tests.integration.engine.outcomes import fail, fail_times, flow
-from workflows_app import selectors
 from workflows_app.engine.errors import StateForbids
+from workflows_app.selectors import results
 from workflows_app.services import instances
 
 
@@ -177,7 +177,7 @@ def test_cancel_undoes_what_completed_and_awaits_what_runs(driver: Driver) -> No
     running = driver.claim_next()
 
     instances.cancel(instance_id=instance.pk, actor="ada", reason="changed my mind")
-    while_running = selectors.instance_view(instance.pk)
+    while_running = results.instance_view(instance.pk)
     driver.work(running)
     view = driver.run(instance)
 
@@ -204,7 +204,7 @@ def test_terminate_ends_at_once_and_fences_the_running_attempt(driver: Driver) -
     driver.work(claim)
 
     assert (ended.state, ended.cause) == ("terminated", "operator")
-    assert selectors.instance_view(instance.pk)["steps"]["pay"] == "cancelled"
+    assert results.instance_view(instance.pk)["steps"]["pay"] == "cancelled"
 
 
 def test_an_ended_instance_cannot_be_cancelled(driver: Driver) -> None:

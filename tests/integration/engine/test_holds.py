@@ -6,9 +6,9 @@ import pytest
 
 from tests.integration.driver import Driver
 from tests.integration.engine.test_pauses import check
-from workflows_app import selectors
 from workflows_app.engine.errors import InputInvalid, NotFound, StateForbids
 from workflows_app.models import AuditEntry, Dispatch, Hold, Instance
+from workflows_app.selectors import results
 from workflows_app.services import advancing, holds, instances, steps, sweep
 from workflows_app.services.claims import Onward
 from workflows_app.services.holds import Kind
@@ -86,7 +86,7 @@ def test_what_follows_a_running_step_waits(driver: Driver, fused: bool) -> None:
             steps.succeeded(claim=running, output=1, onward=Onward(goes_on=lambda: True))
 
     assert claim(instance, "b") is None
-    assert selectors.instance_view(instance.pk)["steps"] == {"a": "completed", "b": "scheduled"}
+    assert results.instance_view(instance.pk)["steps"] == {"a": "completed", "b": "scheduled"}
     check(instance)
 
     release(Kind.DEFINITION, "one")
@@ -114,14 +114,14 @@ def test_who_holds_an_instance_up_is_said_of_those_that_it_concerns(driver: Driv
     one, two = driver.start(ONE), driver.start(TWO)
     hold(Kind.QUEUE, "gpu")
 
-    assert selectors.instance_view(one.pk)["paused"] is None
-    said = selectors.instance_view(two.pk)["paused"]
+    assert results.instance_view(one.pk)["paused"] is None
+    said = results.instance_view(two.pk)["paused"]
     assert said["sentence"] == "The queue gpu is paused by ada since 2026-01-01 00:00:00 UTC: the bank is down"
     hold(Kind.DEFINITION, "one")
-    assert "The workflow one is paused by ada" in selectors.instance_view(one.pk)["paused"]["sentence"]
+    assert "The workflow one is paused by ada" in results.instance_view(one.pk)["paused"]["sentence"]
     release(Kind.DEFINITION, "one")
     driver.drain()
-    assert selectors.instance_view(one.pk)["paused"] is None
+    assert results.instance_view(one.pk)["paused"] is None
 
 
 def test_holding_twice_and_letting_go_of_nothing_are_refused(driver: Driver) -> None:

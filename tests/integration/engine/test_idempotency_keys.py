@@ -12,12 +12,12 @@ from tasks import execution
 from tasks.leases import Hold
 from tests.integration.driver import Driver
 from tests.integration.engine.outcomes import flow
-from workflows_app import selectors
 from workflows_app.activities import ActivityContext, activity, registry
 from workflows_app.engine.errors import ActivityError
 from workflows_app.engine.plain import after
 from workflows_app.management import listing
 from workflows_app.models import Event, Instance, Step
+from workflows_app.selectors import results
 from workflows_app.services import definitions, graphs, steps, sweep
 from workflows_app.services.steps import Claim, Onward
 
@@ -264,7 +264,7 @@ def test_a_worker_that_goes_on_by_itself_knows_the_key_too(worker: Worker) -> No
 def test_show_says_which_key_each_attempt_had(worker: Worker, shop: Shop) -> None:
     ended = run(worker, f"  - {{id: pay, activity: shop.call, {KEY}}}\n  - {{id: pack, activity: shop.call}}")
 
-    view = selectors.instance_view(ended["id"])
+    view = results.instance_view(ended["id"])
     told = listing.details(view)
 
     assert [each["idempotency_key"] for each in view["attempts"]] == ["order-A-1", f"{ended['id']}:pack:0"]

@@ -6,9 +6,9 @@ import pytest
 
 from tests.integration.driver import Driver
 from tests.integration.engine.test_pauses import check, pause, resume, states
-from workflows_app import selectors
 from workflows_app.engine.errors import ActivityError, InputInvalid, NotFound, StateForbids
 from workflows_app.models import AuditEntry, Dispatch, Event, Instance, Step, Subscription, Timer
+from workflows_app.selectors import results
 from workflows_app.services import instances, interventions, steps, sweep
 from workflows_app.services.steps import Claim
 
@@ -55,7 +55,7 @@ def test_a_step_in_back_off_runs_now(driver: Driver) -> None:
     sweep.fire_timers()
     driver.drain()
 
-    view = selectors.instance_view(instance.pk)
+    view = results.instance_view(instance.pk)
     assert view["state"] == "completed"
     assert [a["number"] for a in view["attempts"] if a["step"] == "a"] == [1, 2]
     assert AuditEntry.objects.get(action="step.hurried").data == {"step": "a", "reason": "it is mended"}
@@ -76,7 +76,7 @@ steps: [{{id: a, activity: core.echo, compensate: {retry}}}, {{id: b, fail: {{co
     sweep.fire_timers()
     driver.drain()
 
-    assert selectors.instance_view(instance.pk)["state"] == "compensated"
+    assert results.instance_view(instance.pk)["state"] == "compensated"
     check(instance)
 
 
@@ -93,7 +93,7 @@ def test_on_a_paused_instance_it_runs_with_the_resume(driver: Driver) -> None:
     sweep.fire_timers()
     driver.drain()
 
-    assert selectors.instance_view(instance.pk)["state"] == "completed"
+    assert results.instance_view(instance.pk)["state"] == "completed"
     check(instance)
 
 

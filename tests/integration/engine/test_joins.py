@@ -6,9 +6,9 @@ import pytest
 
 from tests.integration.driver import Driver
 from tests.integration.engine.outcomes import fail, flow
-from workflows_app import selectors
 from workflows_app.engine.errors import AttemptCancelled
 from workflows_app.models import Attempt, Dispatch, Event, Instance, Timer
+from workflows_app.selectors import results
 from workflows_app.services import steps, sweep, verification
 
 THREE = """
@@ -29,7 +29,7 @@ OFFERS = """
 
 
 def states(instance: Instance) -> dict[str, str]:
-    return dict(selectors.instance_view(instance.pk)["steps"])
+    return dict(results.instance_view(instance.pk)["steps"])
 
 
 def test_a_step_goes_on_with_as_many_completed_dependencies_as_it_says(driver: Driver) -> None:
@@ -53,7 +53,7 @@ def test_a_step_fails_as_soon_as_too_few_dependencies_are_left(driver: Driver) -
 
     driver.drain()
 
-    view = selectors.instance_view(instance.pk)
+    view = results.instance_view(instance.pk)
     assert view["state"] == "failed"
     assert view["error"]["code"] == "JOIN_UNREACHABLE"
     assert "fewer than 2 of a, b, c can complete" in view["error"]["message"]
@@ -134,7 +134,7 @@ def test_a_loser_that_fails_after_all_harms_nobody(driver: Driver, policy: str) 
 
     driver.work(slow)
 
-    view = selectors.instance_view(instance.pk)
+    view = results.instance_view(instance.pk)
     assert (view["state"], view["steps"]["slow"]) == ("completed", "failed")
     assert verification.check_replay(instance.pk) == []
 
@@ -147,7 +147,7 @@ def test_a_loser_that_runs_out_of_time_harms_nobody(driver: Driver) -> None:
     driver.advance(3600)
     sweep.end_overdue_attempts()
 
-    view = selectors.instance_view(instance.pk)
+    view = results.instance_view(instance.pk)
     assert view["state"] == "completed"
     assert view["steps"]["slow"] in ("timed_out", "failed")
     assert verification.check_replay(instance.pk) == []
@@ -171,7 +171,7 @@ def test_what_fails_in_a_block_that_lost_stays_in_it(driver: Driver) -> None:
 
     driver.work(claims["slow"])
 
-    view = selectors.instance_view(instance.pk)
+    view = results.instance_view(instance.pk)
     assert view["state"] == "completed"
     assert (view["steps"]["block"], view["steps"]["slow"]) == ("cancelled", "failed")
     assert verification.check_replay(instance.pk) == []
@@ -232,7 +232,7 @@ def test_a_race_ends_as_soon_as_too_few_branches_are_left(driver: Driver) -> Non
 
     driver.drain()
 
-    view = selectors.instance_view(instance.pk)
+    view = results.instance_view(instance.pk)
     assert view["state"] == "failed"
     assert view["error"]["code"] == "JOIN_UNREACHABLE"
     assert view["steps"]["c"] == "cancelled"

@@ -388,7 +388,7 @@ def test_an_undo_that_fails_keeps_the_state_and_sent_again_the_event_tries_it_ag
     assert (failed.state, failed.error["code"]) == ("failed", "COMPENSATION_FAILED")
     assert "pay[1].echo" in failed.error["message"]
     assert Step.objects.get(instance=instance, path="checked[0].echo").state == "compensated"
-    assert Instance.objects.get(pk=instance.pk).undo_failed is False
+    assert Instance.objects.get(pk=instance.pk).undo_failed == 0
 
     driver.perform = {"undo_pay[1].echo": lambda claim: keys.append(claim.idempotency_key)}
     send(instance, "cancel")

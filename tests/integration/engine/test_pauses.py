@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 
 from tests.integration.driver import Driver
-from workflows_app import selectors
 from workflows_app.engine.errors import ActivityError, InputInvalid, StateForbids
 from workflows_app.models import AuditEntry, Dispatch, Event, Instance, Step, Timer
+from workflows_app.selectors import results
 from workflows_app.services import instances, interventions, machines, signals, steps, sweep, verification
 from workflows_app.services.steps import Claim
 
@@ -35,7 +35,7 @@ def resume(instance: Instance, **options: object) -> Instance:
 
 
 def states(instance: Instance) -> dict[str, str]:
-    return selectors.instance_view(instance.pk)["steps"]
+    return results.instance_view(instance.pk)["steps"]
 
 
 def types(instance: Instance) -> list[str]:
@@ -78,12 +78,12 @@ def test_what_is_read_on_the_page_and_the_audit_trail(driver: Driver) -> None:
     instance = driver.start(ROW)
     pause(instance)
 
-    paused = selectors.instance_view(instance.pk)["paused"]
+    paused = results.instance_view(instance.pk)["paused"]
     assert (paused["by"], paused["reason"]) == ("ada", "the bank is down")
     assert paused["sentence"] == "Paused by ada since 2026-01-01 00:00:00 UTC: the bank is down"
     resume(instance, reason="it answers again", variables={"limit": 5})
 
-    assert selectors.instance_view(instance.pk)["paused"] is None
+    assert results.instance_view(instance.pk)["paused"] is None
     trail = AuditEntry.objects.filter(target=str(instance.pk)).order_by("sequence")
     assert list(trail.values_list("actor", "action", "data")) == [
         ("ada", "instance.paused", {"reason": "the bank is down"}),
@@ -177,7 +177,7 @@ def test_the_time_out_of_the_instance_goes_on_and_ends_the_pause(driver: Driver)
     driver.advance(3600)
     sweep.fire_timers()
 
-    view = selectors.instance_view(instance.pk)
+    view = results.instance_view(instance.pk)
     assert (view["state"], view["cause"]) == ("failed", "timed_out")
     assert view["steps"] == {"a": "completed", "b": "cancelled", "c": "cancelled"}
     check(instance)

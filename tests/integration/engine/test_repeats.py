@@ -8,9 +8,9 @@ import pytest
 
 from tests.integration.driver import Driver
 from tests.integration.engine.outcomes import fail, flow
-from workflows_app import selectors
 from workflows_app.engine.errors import AttemptCancelled
 from workflows_app.models import Dispatch, Event, Instance, Step, Timer
+from workflows_app.selectors import results
 from workflows_app.services import instances, verification
 
 SQUARES = """
@@ -28,7 +28,7 @@ def squares(**keys: Any) -> str:
 
 
 def view(instance: Instance) -> dict[str, Any]:
-    return dict(selectors.instance_view(instance.pk))
+    return dict(results.instance_view(instance.pk))
 
 
 def opened(instance: Instance) -> list[str]:

@@ -6,9 +6,9 @@ import pytest
 
 from tests.integration.driver import Driver
 from tests.integration.engine.test_pauses import check, states
-from workflows_app import selectors
 from workflows_app.engine.errors import ActivityError, NotFound, StateForbids
 from workflows_app.models import AuditEntry, Event, Instance, Slot, Timer
+from workflows_app.selectors import results
 from workflows_app.services import instances, interventions, steps, sweep
 from workflows_app.services.steps import Claim
 
@@ -48,7 +48,7 @@ def retry(instance: Instance) -> Instance:
 
 
 def attempts(instance: Instance, path: str) -> list[int]:
-    return [a["number"] for a in selectors.instance_view(instance.pk)["attempts"] if a["step"] == path]
+    return [a["number"] for a in results.instance_view(instance.pk)["attempts"] if a["step"] == path]
 
 
 def test_what_failed_gets_fresh_attempts_and_what_completed_stays(driver: Driver) -> None:
@@ -70,7 +70,7 @@ def test_what_failed_gets_fresh_attempts_and_what_completed_stays(driver: Driver
     check(instance)
     driver.run_for(instance, seconds=4)
     assert attempts(instance, "b") == [1, 2, 3, 4]
-    assert selectors.instance_view(instance.pk)["state"] == "failed"
+    assert results.instance_view(instance.pk)["state"] == "failed"
 
     broken.mended = True
     retry(instance)
@@ -94,7 +94,7 @@ def test_an_attempt_from_before_the_retry_changes_nothing(driver: Driver) -> Non
     driver.run_for(instance, seconds=4)
     driver.advance(20)
     sweep.fire_timers()
-    assert selectors.instance_view(instance.pk)["state"] == "failed"
+    assert results.instance_view(instance.pk)["state"] == "failed"
 
     retry(instance)
 
@@ -144,7 +144,7 @@ def test_an_instance_out_of_time_gets_its_time_again(driver: Driver) -> None:
     driver.drain()
     driver.advance(600)
     sweep.fire_timers()
-    assert selectors.instance_view(instance.pk)["cause"] == "timed_out"
+    assert results.instance_view(instance.pk)["cause"] == "timed_out"
 
     retry(instance)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.integration.driver import Driver
 from tests.integration.engine.outcomes import fail, flow
-from workflows_app import selectors
+from workflows_app.selectors import results
 from workflows_app.services import sweep
 
 
@@ -95,7 +95,7 @@ def test_the_first_branch_of_a_race_decides_and_the_losers_finish(driver: Driver
     instance = driver.start(document)
 
     driver.drain()
-    halfway = selectors.instance_view(instance.pk)
+    halfway = results.instance_view(instance.pk)
     view = driver.run(instance)
 
     assert halfway["steps"]["after"] == "completed"
@@ -152,7 +152,7 @@ def test_a_join_of_any_starts_after_the_first_dependency(driver: Driver) -> None
 
     driver.drain()
 
-    assert selectors.instance_view(instance.pk)["steps"]["first"] == "completed"
+    assert results.instance_view(instance.pk)["steps"]["first"] == "completed"
     assert driver.run(instance)["state"] == "completed"
 
 
@@ -177,17 +177,17 @@ def test_a_durable_wait_ends_when_its_time_has_come(driver: Driver) -> None:
 
     driver.advance(2 * 86400 - 1)
     sweep.fire_timers()
-    before = selectors.instance_view(instance.pk)["steps"]
+    before = results.instance_view(instance.pk)["steps"]
     driver.advance(1)
     sweep.fire_timers()
     driver.drain()
 
     assert before == {"nap": "waiting", "a": "pending"}
-    assert selectors.instance_view(instance.pk)["state"] == "completed"
+    assert results.instance_view(instance.pk)["state"] == "completed"
 
 
 def test_a_long_row_of_inline_steps_needs_no_worker_and_no_recursion(driver: Driver) -> None:
     rows = "\n".join(f'  - {{id: s{n}, set: {{n: "${{ vars.n + 1 }}"}}}}' for n in range(1200))
     instance = driver.start(flow(rows, head='variables: {n: 0}\noutput: "${ vars.n }"'))
 
-    assert selectors.instance_view(instance.pk)["output"] == 1200
+    assert results.instance_view(instance.pk)["output"] == 1200

@@ -6,10 +6,10 @@ import pytest
 
 from tests.integration.driver import Driver
 from tests.integration.engine.outcomes import fail, flow
-from workflows_app import selectors
 from workflows_app.engine.states import StepState
 from workflows_app.engine.transitions.repeating import PORTION, REFILL
 from workflows_app.models import Dispatch, Event, Instance, Step, Timer
+from workflows_app.selectors import results
 from workflows_app.services import instances, slices, steps, sweep, verification
 
 UNDO = "compensate: {activity: core.echo}"
@@ -65,7 +65,7 @@ def test_branches_are_undone_side_by_side_and_what_they_depended_on_waits_for_bo
     driver.work(one)
     assert under_way(instance) == {"first"}
     driver.drain()
-    assert selectors.instance_view(instance.pk)["state"] == "compensated"
+    assert results.instance_view(instance.pk)["state"] == "compensated"
     assert verification.check_replay(instance.pk) == []
 
 
@@ -108,7 +108,7 @@ def test_terminating_fences_off_every_undo_under_way(driver: Driver) -> None:
 
     instances.terminate(instance_id=instance.pk, actor="ada", reason="enough")
 
-    view = selectors.instance_view(instance.pk)
+    view = results.instance_view(instance.pk)
     assert view["state"] == "terminated"
     assert (view["steps"]["left"], view["steps"]["right"]) == ("compensation_failed", "compensation_failed")
     assert view["steps"]["first"] == "completed", "its undo never began"
@@ -158,7 +158,7 @@ def test_items_whose_undo_takes_long_hold_up_the_others_for_a_second_only(driver
 
     assert "each[0].book" in under_way(instance)
     driver.drain()
-    assert selectors.instance_view(instance.pk)["state"] == "compensated"
+    assert results.instance_view(instance.pk)["state"] == "compensated"
 
 
 def test_no_more_items_are_undone_at_a_time_than_may_run(driver: Driver) -> None:

@@ -9,9 +9,9 @@ from django.db import DatabaseError, transaction
 
 from tests.integration.driver import Driver
 from tests.integration.engine.outcomes import flow
-from workflows_app import selectors
 from workflows_app.engine.errors import AttemptCancelled
 from workflows_app.models import Consumption, Event, Instance, PublishedEvent, Subscription, Timer, Wakeup
+from workflows_app.selectors import results
 from workflows_app.services import instances, signals, sweep
 
 PAID = "  - {id: pay, receive: {event: payment.received, correlate: '${ input.order }'}}\n"
@@ -22,7 +22,7 @@ TWO = """
 
 
 def states(instance: Instance) -> dict[str, str]:
-    return dict(selectors.instance_view(instance.pk)["steps"])
+    return dict(results.instance_view(instance.pk)["steps"])
 
 
 def output(instance: Instance, step: str) -> Any:

@@ -11,9 +11,9 @@ from django.core.management import call_command
 
 from tests.integration.driver import Driver
 from tests.integration.engine.outcomes import flow
-from workflows_app import selectors
 from workflows_app.engine.errors import InputInvalid, StateForbids
 from workflows_app.models import AuditEntry, Event, Instance, PublishedEvent, Wakeup
+from workflows_app.selectors import results
 from workflows_app.services import instances, signals
 
 WAITS = flow("  - {id: pay, receive: {event: payment.received, correlate: '4711'}}")
@@ -60,8 +60,8 @@ def test_a_signal_is_kept_for_a_step_that_does_not_wait_yet(driver: Driver) -> N
     driver.run(instance)
     driver.run(other)
 
-    assert selectors.instance_view(instance.pk)["state"] == "completed"
-    assert selectors.instance_view(other.pk)["steps"]["pay"] == "waiting", "it was not meant"
+    assert results.instance_view(instance.pk)["state"] == "completed"
+    assert results.instance_view(other.pk)["steps"]["pay"] == "waiting", "it was not meant"
 
 
 def test_an_event_from_the_command_line_reaches_all_that_wait_for_its_key(driver: Driver) -> None:
@@ -71,7 +71,7 @@ def test_an_event_from_the_command_line_reaches_all_that_wait_for_its_key(driver
     driver.drain()
 
     assert code == 0
-    assert {selectors.instance_view(each.pk)["state"] for each in several} == {"completed"}
+    assert {results.instance_view(each.pk)["state"] for each in several} == {"completed"}
     assert AuditEntry.objects.get(action="event.published").data == {"correlate": "4711"}
 
 

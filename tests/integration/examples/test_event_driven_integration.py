@@ -20,10 +20,10 @@ from django.core.management import call_command
 from examples.event_driven_integration.customers import Customers
 from tasks.activities import http_transport
 from tests.integration.driver import Driver
-from workflows_app import selectors
 from workflows_app.activities import ActivityContext, registry
 from workflows_app.engine.definition import load
 from workflows_app.models import Definition, Instance, PublishedEvent
+from workflows_app.selectors import results
 from workflows_app.services import definitions, instances, signals, verification
 from workflows_app.services.steps import Claim
 
@@ -109,7 +109,7 @@ def test_an_order_becomes_a_result_event_with_the_same_correlation_id(
         "express": True,
         "from": str(enrichment.pk),
     }
-    assert selectors.instance_view(elsewhere.pk)["steps"]["order"] == "waiting", "it has another correlation id"
+    assert results.instance_view(elsewhere.pk)["steps"]["order"] == "waiting", "it has another correlation id"
     assert service.calls == 1
     for instance in (enrichment, dispatch, elsewhere):
         assert verification.check_replay(instance.pk) == []

@@ -8,9 +8,9 @@ import pytest
 
 from tests.integration.docs.pages import DOCS, table
 from tests.integration.driver import Driver
-from workflows_app import selectors
 from workflows_app.engine.errors import AttemptCancelled
 from workflows_app.models import Attempt, Dispatch, Instance
+from workflows_app.selectors import results
 from workflows_app.services import definitions, steps, sweep, verification
 from workflows_app.services.steps import Claim
 
@@ -38,7 +38,7 @@ def publish_called() -> None:
 
 
 def states(instance: Instance) -> dict[str, str]:
-    return dict(selectors.instance_view(instance.pk)["steps"])
+    return dict(results.instance_view(instance.pk)["steps"])
 
 
 def state(instance: Instance) -> str:

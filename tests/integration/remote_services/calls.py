@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from tests.integration.driver import Driver
-from workflows_app import selectors
 from workflows_app.models import Instance
+from workflows_app.selectors import results
 
 
 def calling(operation: str = "charge", *, service: str = "bank", more: str = "", **parameters: Any) -> str:
@@ -27,7 +27,7 @@ def called(driver: Driver, document: str | None = None) -> dict[str, Any]:
     """Run a workflow that calls, until it ends or waits; return its view."""
     found: Instance = driver.start(document or calling(), {})
     driver.drain()
-    return selectors.instance_view(found.pk)
+    return results.instance_view(found.pk)
 
 
 def error(view: dict[str, Any]) -> dict[str, Any]:

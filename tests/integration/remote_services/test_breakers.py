@@ -124,6 +124,7 @@ def admit(driver: Driver, bank: Site) -> Admit:
         return service_calls.admitted(
             service=service,
             operation=service.operations["charge"],
+            endpoints=list(service.endpoints),
             instance_id=uuid4(),
             path="pay",
             number=1,
@@ -244,7 +245,7 @@ def test_a_probe_under_way_does_not_overrule_an_operator(driver: Driver, bank: S
 def test_a_report_that_cannot_be_made_costs_no_call(driver: Driver, bank: Site) -> None:
     bank.answers(CHARGES, 201)
     with connection.cursor() as cursor:
-        cursor.execute("ALTER FUNCTION wf_service_leave RENAME TO wf_gone")
+        cursor.execute("ALTER FUNCTION wf_service_report RENAME TO wf_gone")
 
     assert called(driver)["state"] == "completed"
 

@@ -12,9 +12,9 @@ from tests.integration.activities.conftest import Site
 from tests.integration.driver import Driver
 from tests.integration.remote_services.calls import called, calling, error
 from tests.integration.remote_services.conftest import SERVICE
-from workflows_app import service_views
 from workflows_app.engine.errors import ActivityError
 from workflows_app.models import Breaker, Place
+from workflows_app.selectors import service_views
 from workflows_app.services import service_calls, service_registry, sweep
 
 LEASE_IS_OVER = 20
@@ -34,6 +34,7 @@ def enter(driver: Driver, bank: Site, register: Callable[[str], Any]) -> Enter:
         return service_calls.admitted(
             service=service,
             operation=service.operations["charge"],
+            endpoints=list(service.endpoints),
             instance_id=claim.instance_id,
             path=claim.path,
             number=claim.number,

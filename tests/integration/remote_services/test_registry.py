@@ -59,6 +59,10 @@ def test_a_service_is_registered_replaced_and_removed(shell: Shell) -> None:  # 
         ("open_for: 30s", "open_for: soon", "SCHEMA", "breaker.open_for"),
         ("breaker:", "bulkhead: {limit: 0}\nbreaker:", "SCHEMA", "bulkhead.limit"),
         ("breaker:", "balance: least\nbreaker:", "SCHEMA", "balance"),
+        ('/charges"', '/charges", rate: {limit: 0, per: 1s}', "SCHEMA", "operations.charge.rate.limit"),
+        ('/charges"', '/charges", rate: {limit: 1}', "SCHEMA", "operations.charge.rate.per"),
+        ('/charges"', '/charges", rate: {limit: 1, per: 0s}', "INVALID_DURATION", "operations.charge.rate.per"),
+        ('/charges"', '/charges", rate: {limit: 1, per: 1s, burst: 0}', "SCHEMA", "operations.charge.rate.burst"),
     ],
 )
 def test_an_unsound_service_is_refused_with_place_and_reason(

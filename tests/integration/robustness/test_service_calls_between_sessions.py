@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
@@ -13,7 +14,7 @@ from tests.integration.remote_services.conftest import SERVICE
 from tests.integration.robustness.test_sessions import together
 from workflows_app import dispatch
 from workflows_app.engine.errors import ActivityError
-from workflows_app.models import Breaker, Dispatch, Place
+from workflows_app.models import Breaker, Dispatch, Place, Turn
 from workflows_app.services import definitions, instances, service_calls, service_registry, steps
 from workflows_app.services.service_calls import Outcome
 from workflows_app.services.steps import Claim
@@ -34,6 +35,7 @@ def admitted(claim: Claim | None = None) -> Any:
     return service_calls.admitted(
         service=service,
         operation=service.operations["charge"],
+        endpoints=list(service.endpoints),
         instance_id=claim.instance_id if claim else uuid4(),
         path=claim.path if claim else "pay",
         number=claim.number if claim else 1,
@@ -122,3 +124,15 @@ def test_of_many_that_ask_at_once_only_so_many_find_a_place() -> None:
     assert len(crowd.inside) == 3
     assert crowd.refused == ["BULKHEAD_FULL"] * (ASKING - 3)
     assert not Place.objects.exists()
+
+
+def test_sessions_that_ask_at_once_share_one_rate_and_get_turns_one_after_the_other() -> None:
+    rated = SERVICE.replace('/charges"}', '/charges", rate: {limit: 3, per: 30s}}')
+    service_registry.register(text=rated, actor="ada")
+    crowd = Crowd()
+
+    crowd.come()
+
+    assert (len(crowd.inside), crowd.refused) == (3, ["RATE_LIMITED"] * 5)
+    due = sorted(Turn.objects.values_list("due_at", flat=True))
+    assert {round((later - earlier).total_seconds()) for earlier, later in pairwise(due)} == {10}

@@ -12,8 +12,8 @@ from tests.integration.engine.outcomes import flow
 from tests.integration.secrets import steps
 from tests.integration.secrets.conftest import CANARY, last_seen, leaks
 from tests.integration.working import Worker
-from workflows_app import selectors
 from workflows_app.models import CachedResult, Checkpoint, Effect, Event, Secret, Step
+from workflows_app.selectors import results
 from workflows_app.services import definitions, machines, secrets
 
 pytestmark = pytest.mark.usefixtures("api")
@@ -270,7 +270,7 @@ transitions:
 
     assert view["state"] == "completed"
     assert [seen["key"] for seen in steps.SEEN] == [CANARY] * 3
-    assert selectors.instance_view(instance.pk)["state"] == "completed"
+    assert results.instance_view(instance.pk)["state"] == "completed"
 
 
 def test_a_cached_result_is_found_by_the_placeholder(worker):

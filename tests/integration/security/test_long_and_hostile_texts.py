@@ -16,12 +16,12 @@ from django.test import Client
 from tasks.activities import egress, http_headers
 from tests.integration.driver import Driver
 from tests.integration.ui.conftest import browser, pages, viewer  # noqa: F401
-from workflows_app import selectors
 from workflows_app.activities import versions
 from workflows_app.engine import durations, schemas
 from workflows_app.engine.errors import InputInvalid, NotFound, OrchestratorError
 from workflows_app.management.commands.workflow import read_input
 from workflows_app.models import Instance
+from workflows_app.selectors import lists
 from workflows_app.services import definitions, instances
 from workflows_app.services.contents import SEMANTIC_VERSION
 
@@ -135,9 +135,9 @@ def test_keys_names_and_searches_are_data_to_the_database(driver: Driver, pages:
     again = instances.start(name="w", actor=text, correlation_id=text, idempotency_key=text)
 
     assert again.pk == named.pk
-    assert [found.pk for found in selectors.instances(text=text)] == [named.pk]
-    assert [found.pk for found in selectors.instances(correlation_id=text)] == [named.pk]
-    assert not selectors.instances(workflow=text).exists()
+    assert [found.pk for found in lists.instances(text=text)] == [named.pk]
+    assert [found.pk for found in lists.instances(correlation_id=text)] == [named.pk]
+    assert not lists.instances(workflow=text).exists()
     with pytest.raises(NotFound):
         definitions.find(name=text)
     with pytest.raises(NotFound):

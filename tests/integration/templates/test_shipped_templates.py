@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from tests.integration.driver import Driver
-from workflows_app import selectors
 from workflows_app.activities import registry
 from workflows_app.engine.definition import availability, dependencies, shape
 from workflows_app.engine.definition.language import STEP_KINDS
 from workflows_app.engine.errors import ActivityError, DefinitionInvalid, NotFound
+from workflows_app.selectors import results
 from workflows_app.services import definition_templates, definitions, signals, verification
 
 NEEDED = {
@@ -146,7 +146,7 @@ def test_events_of_all_sources_are_waited_for_handled_and_answered_under_their_k
     for key, weight in (("A-8", 5), ("A-7", 0)):
         signals.publish(event="parcel.packed", correlate=key, data={"weight": weight}, actor="depot")
     driver.drain()
-    assert selectors.instance_view(instance.pk)["steps"] | {"tell": ""} == {
+    assert results.instance_view(instance.pk)["steps"] | {"tell": ""} == {
         "events": "waiting",
         "receive_payment": "completed",
         "receive_parcel": "waiting",

@@ -1,4 +1,4 @@
-"""Without log-in there is the log-in page and the health check, and nothing else."""
+"""Without log-in there are the log-in page, the health check and the addresses of callbacks, and nothing else."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-OPEN = {"/login/", "/healthz"}
+OPEN = {"/login/", "/healthz", "/callbacks/x"}
 """Exactly these addresses; an address that merely looks like one of them is closed."""
 
 SAMPLES = {"uuid": str(uuid4()), "int": "1", "str": "x", "slug": "x", "path": "x"}
@@ -100,5 +100,5 @@ def test_pages_are_kept_by_no_cache_and_carry_the_security_headers(pages: Client
     assert headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_the_start_leads_to_the_list(pages: Client) -> None:
-    assert pages.get("/").headers["Location"] == "/instances/"
+def test_the_start_is_the_dashboard(pages: Client) -> None:
+    assert "<h1>Dashboard</h1>" in pages.get("/").content.decode()

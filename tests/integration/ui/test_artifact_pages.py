@@ -21,7 +21,8 @@ from workflows_app.artifacts import store
 from workflows_app.artifacts.references import Reference
 from workflows_app.engine.errors import ActivityError
 from workflows_app.models import Instance
-from workflows_app.ui import artifacts, instances
+from workflows_app.ui import artifacts
+from workflows_app.ui import instance as views
 
 HOSTILE = '"><script>alert(1)</script>.html'
 
@@ -77,7 +78,7 @@ def test_pages_hide_the_signature_of_a_reference(
     instance: Instance, driver: Driver, pages: Client, monkeypatch: pytest.MonkeyPatch, length: int
 ) -> None:
     """Whoever has a whole reference may hand it on as an input."""
-    monkeypatch.setattr(instances, "VALUE_LENGTH", length)
+    monkeypatch.setattr(views, "VALUE_LENGTH", length)
     reference = keep(instance, name="report.pdf").as_dict()
     reader = driver.start(flow("  - {id: one, activity: core.echo, with: {x: '${ input }'}}", name="reader"), reference)
     driver.drain()

@@ -15,7 +15,7 @@ from tests.integration.driver import Driver
 from tests.integration.engine.outcomes import fail, fail_times, flow
 from workflows_app.models import Instance
 from workflows_app.services import definitions, holds, instances, interventions
-from workflows_app.ui import instances as views
+from workflows_app.ui import instance as views
 
 SAGA = """
   - {id: reserve, name: Reserve it, activity: core.echo, with: {x: 1}, compensate: {activity: core.echo, with: {}}}
@@ -302,10 +302,13 @@ def test_an_operators_act_is_said_and_listed_with_its_reason(driver: Driver, pag
 def test_the_page_of_an_open_instance_refreshes_itself_until_told_not_to(driver: Driver, pages: Client) -> None:
     instance = driver.start(flow(SAGA))
 
-    assert '<meta http-equiv="refresh" content="5">' in show(pages, instance)
+    assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in show(pages, instance)
+    assert f'data-live="/live/{instance.pk}/"' in show(pages, instance)
     assert "http-equiv" not in show(pages, instance, refresh="off")
+    assert "data-live=" not in show(pages, instance, refresh="off")
     driver.run(instance)
     assert "http-equiv" not in show(pages, instance)
+    assert "data-live=" not in show(pages, instance)
 
 
 def test_the_history_is_paged(driver: Driver, pages: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -365,6 +368,20 @@ def test_long_definitions_and_many_attempts_are_cut_and_it_says_so(
 
     assert "only its first steps are shown" in text
     assert "The last 1 attempts" in text
+
+
+def test_attempts_can_be_cut_to_those_that_failed(driver: Driver, pages: Client) -> None:
+    driver.perform = {"ship": fail("NO_ADDRESS")}
+    instance = driver.start(flow(SAGA))
+    driver.run(instance)
+
+    def listed(**query: Any) -> list[tuple[str, int]]:
+        found = pages.get(f"/instances/{instance.pk}/", query).context["attempts"]
+        return [(attempt.path, attempt.number) for attempt in found]
+
+    assert listed() == [("reserve", 1), ("ship", 1), ("reserve", 2)]
+    assert listed(attempts="failed") == [("ship", 1)]
+    assert f'href="/instances/{instance.pk}/?attempts=failed#attempts"' in show(pages, instance)
 
 
 def test_an_unknown_instance_is_not_found_and_the_page_says_what_to_do(pages: Client) -> None:

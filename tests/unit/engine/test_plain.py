@@ -9,7 +9,7 @@ import pytest
 from workflows_app.engine import plain
 from workflows_app.engine.definition import parse
 from workflows_app.engine.graph import Graph
-from workflows_app.engine.plain import Plain, Splice
+from workflows_app.engine.plain import Plain
 
 
 def graph(*steps: dict[str, Any], **document: Any) -> Graph:
@@ -173,46 +173,3 @@ def test_an_end_that_is_not_the_only_one_or_needs_more_than_is_known_is_the_engi
     steps: list[dict[str, Any]], document: dict[str, Any]
 ) -> None:
     assert known("a", *steps, variables={"count": 0}, **document).last is False
-
-
-def spliced(parameters: dict[str, Any]) -> Splice | None:
-    steps = [step("a"), step("x", needs=[]), step("b", needs=["a"], **{"with": parameters})]
-    return plain.splice(graph(*steps)["b"], "a")
-
-
-def test_parameters_that_name_a_part_of_the_output_are_a_frame_with_a_place() -> None:
-    found = spliced({"deep": {"odd key": "${ steps.a.output.order.id }"}, "n": 1, "list": [1, "$${"], "none": None})
-
-    assert found is not None
-    assert found.frame == {"deep": {"odd key": None}, "n": 1, "list": [1, "${"], "none": None}
-    assert (found.target, found.source) == (["deep", "odd key"], ["order", "id"])
-
-
-def test_parameters_may_name_the_whole_output() -> None:
-    found = spliced({"all": "${ steps.a.output }"})
-
-    assert found is not None
-    assert (found.frame, found.target, found.source) == ({"all": None}, ["all"], [])
-
-
-@pytest.mark.parametrize(
-    "parameters",
-    [
-        {"n": 1},
-        {"x": "${ steps.x.output }"},
-        {"x": "${ steps.a.output }", "y": "${ steps.x.output }"},
-        {"x": "${ steps.a.output }", "y": "${ steps.a.output }"},
-        {"x": "${ steps.a.output }", "y": "${ input }"},
-        {"x": "${ steps.a.state }"},
-        {"x": "${ steps.a }"},
-        {"x": "got: ${ steps.a.output }"},
-        {"x": "${ steps.a.output.n + 1 }"},
-        {"x": ["${ steps.a.output }"]},
-        {"x": "${ steps.a.output.list[0] }"},
-        {"x": "${ steps.a.output['0'] }"},
-        {"x": "${ steps.a.output['odd key'] }"},
-        {"x": "${ steps['a'].error }"},
-    ],
-)
-def test_parameters_that_need_more_than_a_part_of_the_output_are_evaluated(parameters: dict[str, Any]) -> None:
-    assert spliced(parameters) is None

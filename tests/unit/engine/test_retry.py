@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workflows_app.engine import retry
-from workflows_app.engine.definition.model import Backoff, Retry
+from workflows_app.engine.definition.model import Backoff, Limit, Retry
 
 policies = st.builds(
     Retry,
@@ -50,6 +50,45 @@ def test_the_same_draw_gives_the_same_interval(policy, failures, jitter):
 @given(policies, st.integers(0, 100))
 def test_attempts_run_out_after_exactly_the_granted_number(policy, failures):
     assert (retry.attempts_left(policy, failures) == 0) == (failures >= policy.max_attempts)
+
+
+@given(
+    st.integers(1, 5),
+    st.dictionaries(st.sampled_from("abc"), st.integers(1, 5)),
+    st.lists(st.sampled_from("abcd"), min_size=30, max_size=60),
+)
+def test_each_kind_of_failure_has_its_own_number_of_attempts_and_the_others_share_one(most, kinds, failing):
+    limits = tuple(Limit(code=code, max_attempts=number) for code, number in kinds.items())
+    policy = Retry(max_attempts=most, limits=limits)
+    seen: list[str] = []
+    limited = None
+
+    for code in failing:
+        seen.append(code)
+        limit = retry.limit_of(policy, code, lambda _: False)
+        limited = retry.counted(limited, limit)
+        if not retry.attempts_left(policy, len(seen), limited, limit):
+            break
+
+    last = seen[-1]
+    alike = [code for code in seen if (code == last if last in kinds else code not in kinds)]
+    assert len(alike) == kinds.get(last, most)
+    assert all(seen.count(code) < number for code, number in kinds.items() if code != last)
+    assert len(seen) <= most + sum(kinds.values())
+
+
+def test_a_failure_counts_against_the_first_limit_that_it_meets_and_no_further_condition_is_asked():
+    asked: list[int] = []
+
+    def meets(place: int) -> bool:
+        asked.append(place)
+        return place == 2
+
+    conditions = [Limit(when=str(place), max_attempts=1) for place in range(4)]
+    policy = Retry(limits=(Limit(code="A", max_attempts=1), *conditions))
+
+    assert retry.limit_of(policy, "B", meets) == 2
+    assert asked == [1, 2]
 
 
 def test_without_a_policy_there_is_one_attempt():

@@ -10,6 +10,7 @@ from workflows_app.engine.definition.model import (
     AdhocBody,
     Body,
     Cache,
+    Callback,
     CallBody,
     ChoiceBody,
     Compensation,
@@ -20,6 +21,7 @@ from workflows_app.engine.definition.model import (
     FailBody,
     ForeachBody,
     Join,
+    Limit,
     LoopBody,
     OnError,
     ParallelBody,
@@ -128,6 +130,9 @@ def _body(body: Body) -> Document:
         case WaitBody():
             length = body.duration
             return {"wait": {"for": length if isinstance(length, str) else format_duration(length or 0)}}
+        case ReceiveBody(callback=Callback(secret=secret)):
+            called = True if secret is None else {"secret": secret}
+            return {"receive": {"callback": called, **_filled(timeout=_duration(body.timeout))}}
         case ReceiveBody(event=event, correlate=key, where=where):
             waits = _filled(correlate=key, where=where, timeout=_duration(body.timeout))
             return {"receive": {"event": event, **waits}}
@@ -207,8 +212,16 @@ def _retry(retry: Retry | None) -> Document | None:
         "multiplier": retry.multiplier,
         "max_interval": format_duration(retry.max_interval),
         "jitter": retry.jitter,
-        **_filled(non_retryable=list(retry.non_retryable) or None, when=retry.when),
+        **_filled(
+            non_retryable=list(retry.non_retryable) or None,
+            when=retry.when,
+            limits=[_limit(limit) for limit in retry.limits] or None,
+        ),
     }
+
+
+def _limit(limit: Limit) -> Document:
+    return {**_filled(code=limit.code, when=limit.when), "max_attempts": limit.max_attempts}
 
 
 def _filled(**keys: Any) -> Document:

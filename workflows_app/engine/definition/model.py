@@ -77,8 +77,20 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """A number of attempts for failures of one kind: those with the error's ``code``, or that meet ``when``."""
+
+    max_attempts: int
+    code: str | None = None
+    when: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """A retry policy; intervals in seconds, ``jitter`` as the fraction by which an interval may vary."""
+    """A retry policy; intervals in seconds, ``jitter`` as the fraction by which an interval may vary.
+
+    A failure counts against the first of ``limits`` that it meets, and against ``max_attempts`` where it meets none.
+    """
 
     max_attempts: int = 3
     backoff: Backoff = Backoff.EXPONENTIAL
@@ -88,6 +100,7 @@ class Retry:
     jitter: float = 0.1
     non_retryable: tuple[str, ...] = ()
     when: str | None = None
+    limits: tuple[Limit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,13 +216,25 @@ class WaitBody:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Callback:
+    """An address that another step hands out; with ``secret``, the name of one, answers have to be signed with it."""
+
+    secret: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiveBody:
-    """A wait for an event; ``correlate`` is a template (``None``: the correlation id), ``timeout`` in seconds."""
+    """A wait for an event, or for the answer at an address of its own.
+
+    ``correlate`` is a template (``None``: the correlation id), ``timeout`` in seconds. With ``callback`` the event is
+    ``callbacks.EVENT``, and its key says whose answer it is.
+    """
 
     event: str
     correlate: str | None = None
     where: str | None = None
     timeout: float | None = None
+    callback: Callback | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
+from workflows_app.engine import callbacks
 from workflows_app.engine.definition import shape
 from workflows_app.engine.definition.loading import MOST_PROBLEMS, refuse
 from workflows_app.engine.definition.machine_parsing import parse_machine
@@ -16,6 +17,7 @@ from workflows_app.engine.definition.model import (
     Backoff,
     Body,
     Cache,
+    Callback,
     CallBody,
     Case,
     ChoiceBody,
@@ -28,6 +30,7 @@ from workflows_app.engine.definition.model import (
     ForeachBody,
     Join,
     Kind,
+    Limit,
     LoopBody,
     OnError,
     ParallelBody,
@@ -154,8 +157,7 @@ def _body(kind: Kind, raw: Mapping[str, Any]) -> Body:
             length = value["for"]
             return WaitBody(duration=length if isinstance(length, str) and "${" in length else parse_duration(length))
         case Kind.RECEIVE:
-            where, timeout = _expression(value.get("where")), _duration(value.get("timeout"))
-            return ReceiveBody(event=value["event"], correlate=value.get("correlate"), where=where, timeout=timeout)
+            return _receive(value)
         case Kind.EMIT:
             return EmitBody(event=value["event"], data=value.get("data"), correlate=value.get("correlate"))
         case Kind.CALL:
@@ -170,6 +172,15 @@ def _body(kind: Kind, raw: Mapping[str, Any]) -> Body:
             return ReturnBody(output=value.get("output"))
         case Kind.FAIL:
             return FailBody(code=value["code"], message=value.get("message", ""))
+
+
+def _receive(raw: Mapping[str, Any]) -> ReceiveBody:
+    timeout, called = _duration(raw.get("timeout")), raw.get("callback")
+    if called is not None:
+        secret = called["secret"] if isinstance(called, Mapping) else None
+        return ReceiveBody(event=callbacks.EVENT, timeout=timeout, callback=Callback(secret=secret))
+    where = _expression(raw.get("where"))
+    return ReceiveBody(event=raw["event"], correlate=raw.get("correlate"), where=where, timeout=timeout)
 
 
 def _foreach(raw: Mapping[str, Any]) -> ForeachBody:
@@ -263,7 +274,12 @@ def _retry(raw: Mapping[str, Any] | None) -> Retry | None:
         jitter=float(raw.get("jitter", plain.jitter)),
         non_retryable=tuple(raw.get("non_retryable", ())),
         when=_expression(raw.get("when")),
+        limits=tuple(map(_limit, raw.get("limits", ()))),
     )
+
+
+def _limit(raw: Mapping[str, Any]) -> Limit:
+    return Limit(max_attempts=int(raw["max_attempts"]), code=raw.get("code"), when=_expression(raw.get("when")))
 
 
 def _expression(raw: str | bool | None) -> str | None:

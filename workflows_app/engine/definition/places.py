@@ -74,12 +74,8 @@ class Place:
 def places(outline: Outline) -> Iterator[Place]:
     """Yield every place of the definition in the order of the document."""
     definition = outline.definition
-    default = definition.default_retry
-    if default is not None and default.when is not None:
-        # It goes for many steps, so it can name none of them.
-        keys = ("defaults", "retry", "when")
-        roots = WITH_ERROR - {"steps"}
-        yield Place(keys=keys, value=default.when, is_template=False, reader=None, roots=roots)
+    # It goes for many steps, so it can name none of them.
+    yield from of_retry(("defaults", "retry"), definition.default_retry, None, WITH_ERROR - {"steps"})
     if definition.concurrency is not None and definition.concurrency.key is not None:
         key = definition.concurrency.key
         yield Place(keys=("concurrency", "key"), value=key, is_template=True, reader=None, roots=IN_CONCURRENCY)
@@ -157,7 +153,7 @@ def of_step(step: Step, keys: Keys = ()) -> Iterator[Place]:
             yield Place(keys=(*keys, "return", "output"), value=output, is_template=True, reader=name)
         case FailBody(message=message):
             yield Place(keys=(*keys, "fail", "message"), value=message, is_template=True, reader=name)
-    yield from _retry((*keys, "retry"), step.retry, name)
+    yield from of_retry((*keys, "retry"), step.retry, name)
     if step.cache is not None and step.cache.key is not None:
         where = (*keys, "cache", "key")
         yield Place(keys=where, value=step.cache.key, is_template=True, reader=name, roots=IN_CACHE)
@@ -180,7 +176,7 @@ def of_step(step: Step, keys: Keys = ()) -> Iterator[Place]:
             roots=IN_UNDO,
             reads_itself=True,
         )
-        yield from _retry((*keys, "compensate", "retry"), step.compensate.retry, name)
+        yield from of_retry((*keys, "compensate", "retry"), step.compensate.retry, name)
 
 
 def _foreach(keys: Keys, body: ForeachBody, reader: str) -> Iterator[Place]:
@@ -203,6 +199,14 @@ def _loop(keys: Keys, body: LoopBody, reader: str) -> Iterator[Place]:
         yield Place(keys=(*keys, "times"), value=body.times, is_template=False, reader=reader)
 
 
-def _retry(keys: Keys, retry: Retry | None, reader: str) -> Iterator[Place]:
-    if retry is not None and retry.when is not None:
-        yield Place(keys=(*keys, "when"), value=retry.when, is_template=False, reader=reader, roots=WITH_ERROR)
+def of_retry(
+    keys: Keys, retry: Retry | None, reader: str | None, roots: frozenset[str] = WITH_ERROR
+) -> Iterator[Place]:
+    """Yield the conditions of a retry policy; ``keys`` is where it stands in the document."""
+    if retry is None:
+        return
+    conditions: list[tuple[Keys, str | None]] = [(("when",), retry.when)]
+    conditions += [(("limits", place, "when"), limit.when) for place, limit in enumerate(retry.limits)]
+    for where, condition in conditions:
+        if condition is not None:
+            yield Place(keys=(*keys, *where), value=condition, is_template=False, reader=reader, roots=roots)

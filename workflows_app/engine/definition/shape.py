@@ -96,6 +96,7 @@ def _step(keys: Keys, step: Mapping[str, Any], taken: dict[str, str]) -> Iterato
     yield from _unavailable(availability.in_step(step), keys)
     yield from _claim(step.get("id"), *keys, "id", taken=taken)
     yield from _ordered_members(step.get("adhoc"), keys)
+    yield from _awaited(step.get("receive"), keys)
     parallel = step.get("parallel")
     if isinstance(parallel, Mapping) and isinstance(parallel.get("branches"), Mapping):
         for name in parallel["branches"]:
@@ -110,6 +111,20 @@ def _ordered_members(section: Any, keys: Keys) -> Iterator[Problem]:
             path = join_path("", *keys, "adhoc", "steps", index, "needs")
             message = "people choose the order of these steps; say with `when` what a step requires"
             yield Problem(code="SCHEMA", path=path, message=message)
+
+
+def _awaited(receive: Any, keys: Keys) -> Iterator[Problem]:
+    """Demand either an event, with what is said of it, or a callback."""
+    if not isinstance(receive, Mapping):
+        return
+    if "callback" in receive:
+        for key in ("event", "correlate", "where"):
+            if key in receive:
+                path = join_path("", *keys, "receive", key)
+                message = "says something of an event; a step that waits for a callback takes its first answer"
+                yield Problem(code="SCHEMA", path=path, message=message)
+    elif "event" not in receive:
+        yield Problem(code="SCHEMA", path=join_path("", *keys, "receive", "event"), message="is missing")
 
 
 def _claim(name: Any, *keys: str | int, taken: dict[str, str]) -> Iterator[Problem]:

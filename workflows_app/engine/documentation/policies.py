@@ -22,21 +22,28 @@ def retry_words(retry: Mapping[str, Any]) -> Sentence:
     >>> "".join(span.text for span in retry_words(retry))
     'up to 3 attempts, the first pause 1s, each 2 times the one before, at most 60s, give or take 10 %'
     """
-    attempts = retry["max_attempts"]
-    if attempts == 1:
+    attempts, limits = retry["max_attempts"], retry.get("limits", ())
+    if attempts == 1 and not limits:
         return sentence("one attempt")
     growth = _GROWTH.get(retry["backoff"], f"each {retry['multiplier']:g} times the one before")
     pieces: list[str | Span] = [
-        f"up to {attempts} attempts, the first pause {retry['initial_interval']}, {growth}, "
+        f"up to {_attempts(attempts)}, the first pause {retry['initial_interval']}, {growth}, "
         f"at most {retry['max_interval']}"
     ]
     if retry.get("jitter"):
         pieces.append(f", give or take {retry['jitter'] * 100:g} %")
     if retry.get("when"):
         pieces += ["; only if ", code(retry["when"])]
+    for limit in limits:
+        kind = [code(limit["code"])] if "code" in limit else ["failures where ", code(limit["when"])]
+        pieces += ["; for ", *kind, f" up to {_attempts(limit['max_attempts'])}"]
     if retry.get("non_retryable"):
         pieces += ["; never after ", *listed(retry["non_retryable"])]
     return sentence(*pieces)
+
+
+def _attempts(number: int) -> str:
+    return "1 attempt" if number == 1 else f"{number} attempts"
 
 
 def join_words(written: Mapping[str, Any], *, what: str) -> Sentence:

@@ -127,6 +127,9 @@ def _does(kind: str, value: Any, defaults: Defaults) -> Sentence:
         case "wait":
             how = "until" if "until" in value else "for"
             return sentence(f"Waits {how} ", code(value.get(how)), ".")
+        case "receive" if "callback" in value:
+            signed = ", signed" if isinstance(value["callback"], Mapping) else ""
+            return sentence(f"Waits for the answer at an address of its own{signed}.")
         case "receive":
             return sentence("Waits for the event ", code(value["event"]), ".")
         case "emit":

@@ -6,7 +6,7 @@ cel-python. Both ways read, fail and answer alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -17,6 +17,7 @@ from workflows_app.engine.expressions.evaluator import Runner, read
 from workflows_app.engine.expressions.kinds import TYPE_NAMES
 from workflows_app.engine.expressions.lexer import Token, tokenize
 from workflows_app.engine.expressions.limits import MAX_DEPTH, SLOT, Meter
+from workflows_app.engine.expressions.parser import SEALED
 from workflows_app.engine.expressions.placeholders import placeholder
 from workflows_app.engine.expressions.reads import Reference, reads_of, reference
 from workflows_app.engine.expressions.results import as_json
@@ -34,7 +35,8 @@ class Expression:
         reads: every path that it names.
         is_constant: whether it reads nothing and calls nothing.
         reference: the path that it names, where it does nothing else.
-        secret: the secret, or the field of one, that it stands for; it is constant then, and its value a placeholder.
+        secret: the secret, or the field of one, or the callback, that it stands for; it is constant then, and its value
+            a placeholder.
     """
 
     source: str
@@ -100,23 +102,44 @@ def compile_cel(source: str, tokens: Sequence[Token] | None = None) -> Expressio
     """Compile without the short cuts; ``compile_expression`` answers the same, faster."""
     tree = parser.parse(tokenize(source)[0] if tokens is None else tokens)
     reads = reads_of(tree)
-    if any(each.root == "secret" and each.name is not None for each in reads):
-        return _secret(source, tree)
+    if any(each.root in SEALED and each.name is not None for each in reads):
+        return _sealed(source, tree)
     return Expression(source=source, reads=reads, is_constant=False, _run=Runner(tree).run)
 
 
-def _secret(source: str, tree: parser.Tree) -> Expression:
-    """A secret stands alone: where it stands is fixed then, whatever the data, and nothing can be learned of it."""
+def _sealed(source: str, tree: parser.Tree) -> Expression:
+    """Compile what names a secret or a callback: it stands alone, or with a field of the secret behind it.
+
+    So where it stands is fixed, whatever the data, and nothing can be learned of it.
+    """
     keys: list[Any] = []
     while tree.data in ("member_dot", "member_index"):
         tree, key = tree.children
         keys.append(key.children[0] if isinstance(key, parser.Tree) and key.data == "constant" else key)
+    if tree.data == "callback" and not keys:
+        return _placed(source, Reference("callback", tree.children[0].children[0]))
+    if any(each.data == "callback" for each in _nodes(tree)):
+        raise ExpressionError(
+            'callback("step") stands alone in its ${ }, and in `with` only; text may stand around the ${ }.'
+        )
     if tree.data != "secret" or not all(type(key) in (str, int) for key in keys):
         raise ExpressionError(
             'secret("name") stands alone in its ${ }, or with a field behind it, and in `with` only; '
             "text may stand around the ${ }, such as \"Bearer ${ secret('name') }\"."
         )
-    named = Reference("secret", tree.children[0].children[0], tuple(reversed(keys)))
+    return _placed(source, Reference("secret", tree.children[0].children[0], tuple(reversed(keys))))
+
+
+def _nodes(tree: parser.Tree) -> Iterator[parser.Tree]:
+    stack = [tree]
+    while stack:
+        node = stack.pop()
+        yield node
+        stack.extend(child for child in node.children if isinstance(child, parser.Tree))
+
+
+def _placed(source: str, named: Reference) -> Expression:
+    """An expression that leaves a placeholder."""
 
     def run(names: Mapping[str, Any], meter: Meter) -> Any:
         meter.produce(SLOT)

@@ -1,5 +1,7 @@
 """Placeholders: what stands for a secret in a stored value, and how a value gets its secrets on the worker.
 
+The address of a callback is a secret in this sense: who knows it may answer.
+
 The definition decides where a secret stands, never the data. A secret stands alone in its ``${ }``, so its place is
 fixed in the compiled value: the evaluation writes a placeholder there, for people to read, and ``reveal`` walks the
 same compiled value beside the stored one and fills in exactly these places. What came out of an expression is never
@@ -33,10 +35,10 @@ class SealedText:
 def placeholder(named: Reference) -> dict[str, Any]:
     """What is stored in the place of a secret.
 
-    >>> placeholder(Reference("secret", "bank", ("password",)))
-    {'$secret': 'bank', 'path': ['password']}
+    >>> placeholder(Reference("secret", "bank", ("password",))), placeholder(Reference("callback", "answer"))
+    ({'$secret': 'bank', 'path': ['password']}, {'$callback': 'answer'})
     """
-    return {"$secret": named.name, **({"path": list(named.path)} if named.path else {})}
+    return {f"${named.root}": named.name, **({"path": list(named.path)} if named.path else {})}
 
 
 def text_of(parts: Sequence[Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from workflows_app.engine.expressions.parser import Tree
+from workflows_app.engine.expressions.parser import SEALED, Tree
 
 NAMED_ROOTS = ("steps", "vars")
 """Roots whose first field is the name of a step or a variable."""
@@ -19,7 +19,7 @@ NAMED_ROOTS = ("steps", "vars")
 class Reference:
     """One path: the root, the step's or variable's or secret's name, and the fields below.
 
-    A reference to a secret has a name; the word ``secret`` alone is a path like any other.
+    A reference to a secret has a name; the word ``secret`` alone is a path like any other. So with ``callback``.
 
     ``steps.x.output.id`` is ``Reference("steps", "x", ("output", "id"))``; ``input.a`` is
     ``Reference("input", None, ("a",))``; a computed field or index ends the path before it.
@@ -47,8 +47,8 @@ def reads_of(tree: Tree) -> frozenset[Reference]:
 
 
 def _walk(tree: Tree, bound: frozenset[str]) -> Iterator[Reference]:
-    if tree.data == "secret":
-        yield Reference("secret", tree.children[0].children[0])
+    if tree.data in SEALED:
+        yield Reference(tree.data, tree.children[0].children[0])
     elif tree.data == "member_dot_arg":
         items, _, variable, *bodies = tree.children
         yield from _walk(items, bound)

@@ -66,6 +66,11 @@ MACROS: tuple[tuple[str, str, str], ...] = (
         'secret("name")',
         "A stored secret, alone in its `${ }` and in `with` only; the worker gets it.",
     ),
+    (
+        "callback",
+        'callback("step")',
+        "The address at which a `receive` with `callback` is answered; alone in its `${ }` and in `with` only.",
+    ),
 )
 """What looks like a function but decides itself what is evaluated."""
 

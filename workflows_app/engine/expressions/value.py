@@ -34,7 +34,7 @@ class Value:
     Attributes:
         reads: every path that its expressions name.
         is_constant: whether it holds no expression that needs evaluating.
-        secrets: the secrets in it; an evaluation leaves placeholders in their places.
+        secrets: the secrets and the addresses of callbacks in it; an evaluation leaves placeholders in their places.
     """
 
     reads: frozenset[Reference]

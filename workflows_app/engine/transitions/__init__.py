@@ -11,8 +11,9 @@ for an event, or publishes one), ``repeating`` (the next iterations), ``outcomes
 (failure, cancel, time-out), ``undoing`` (compensation in order, with ``scouting`` and ``retracing``), ``closing``
 (nothing in a block or in the instance is open any more). ``machines`` and ``queueing`` are about the events of a state
 machine, ``adhoc`` about what people choose, ``pausing`` and ``holding`` about what an operator holds up, ``operating``
-about what one does to a step, ``retrying`` about an instance that goes on after it has failed. None calls back: what
-follows from an event is put on the draft's list, and ``decide`` works it off.
+about what one does to a step, ``retrying`` about an instance that goes on after it has failed, ``leaving`` about undos
+that failed, ``going_back`` about steps that are taken back. None calls back: what follows from an event is put on the
+draft's list, and ``decide`` works it off.
 """
 
 from workflows_app.engine.transitions.decide import decide
@@ -36,13 +37,17 @@ from workflows_app.engine.transitions.occurrences import (
     Pause,
     Resume,
     Retry,
+    RetryUndo,
+    Rewind,
     RunNow,
     Skip,
+    SkipUndo,
     SlotGranted,
     Start,
     StepClaimed,
     Terminate,
     TimerFired,
+    UndoDone,
 )
 from workflows_app.engine.transitions.outcomes import effect_unknown
 from workflows_app.engine.transitions.slice import Decision, Gathered, Slice, SliceMiss, StaleOccurrence
@@ -69,8 +74,11 @@ __all__ = [
     "Pause",
     "Resume",
     "Retry",
+    "RetryUndo",
+    "Rewind",
     "RunNow",
     "Skip",
+    "SkipUndo",
     "Slice",
     "SliceMiss",
     "SlotGranted",
@@ -79,6 +87,7 @@ __all__ = [
     "StepClaimed",
     "Terminate",
     "TimerFired",
+    "UndoDone",
     "decide",
     "effect_unknown",
 ]

@@ -84,14 +84,30 @@ def ended(draft: Draft, occurrence: ChildEnded) -> None:
         StaleOccurrence: the step does not wait for this instance any more.
     """
     node, step = draft.graph[occurrence.step], draft.step(occurrence.step)
-    if not telling.is_waited_for(node, step) or telling.child_of(draft, node.path) != occurrence.child:
+    if not _is_about(draft, node, occurrence):
         raise StaleOccurrence(f"{occurrence.step} does not wait for the instance {occurrence.child}")
-    if step.state is StepState.COMPENSATING:
+    if step.state is StepState.COMPENSATION_FAILED:
+        # Somebody has seen to what was left undone there: that is true here as well.
+        undoing.seen_to(draft, node, output=None)
+    elif step.state is StepState.COMPENSATING:
         _undone(draft, node, occurrence)
     elif occurrence.state is InstanceState.COMPLETED:
         settling.complete(draft, node, output=occurrence.output)
     else:
         _failed(draft, node, occurrence)
+
+
+def _is_about(draft: Draft, node: Node, occurrence: ChildEnded) -> bool:
+    """Whether the step waits for this end: that of its call, of its undo, or of an undo that failed before."""
+    step = draft.step(node.path)
+    late = (
+        step.state is StepState.COMPENSATION_FAILED
+        and node.undone_by_child
+        and occurrence.state is InstanceState.COMPENSATED
+        and draft.instance.state in (InstanceState.COMPENSATING, InstanceState.COMPENSATION_FAILED)
+    )
+    awaited = late or telling.is_waited_for(node, step)
+    return awaited and telling.child_of(draft, node.path) == occurrence.child
 
 
 def _undone(draft: Draft, node: Node, occurrence: ChildEnded) -> None:

@@ -15,7 +15,9 @@ from workflows_app.engine.transitions import (
     calling,
     closing,
     entering,
+    going_back,
     holding,
+    leaving,
     losing,
     machines,
     operating,
@@ -50,13 +52,17 @@ from workflows_app.engine.transitions.occurrences import (
     Pause,
     Resume,
     Retry,
+    RetryUndo,
+    Rewind,
     RunNow,
     Skip,
+    SkipUndo,
     SlotGranted,
     Start,
     StepClaimed,
     Terminate,
     TimerFired,
+    UndoDone,
 )
 from workflows_app.engine.transitions.problems import error
 from workflows_app.engine.transitions.slice import Decision, Slice, StaleOccurrence
@@ -127,6 +133,14 @@ def decide(slice_: Slice, occurrence: Occurrence, *, now: datetime, actor: str =
             operating.skip(draft, occurrence)
         case Retry():
             retrying.retry(draft, occurrence)
+        case Rewind():
+            going_back.rewind(draft, occurrence)
+        case RetryUndo():
+            leaving.retry(draft, occurrence)
+        case SkipUndo():
+            leaving.skip(draft, occurrence)
+        case UndoDone():
+            leaving.done(draft, occurrence)
         case EventReceived():
             machines.received(draft, occurrence)
     _look_around(draft)
@@ -151,6 +165,8 @@ def _look_around(draft: Draft) -> None:
             repeating.go_on(draft, draft.graph[path])
         elif look is Look.UNDONE:
             machines.undone(draft)
+        elif look is Look.REWOUND:
+            going_back.arrive(draft)
         elif path is not None:
             entering.consider(draft, draft.graph[path])
 
@@ -290,6 +306,10 @@ def _terminate(draft: Draft, occurrence: Terminate) -> None:
     draft.require_whole()
     draft.actor = occurrence.actor
     problem = error("TERMINATED", occurrence.reason or "terminated by an operator")
+    if undoing.is_again(draft):
+        # It had ended, and ends like that once more: what an operator takes up can be taken up again.
+        undoing.end_at_once(draft, problem)
+        return draft.emit(EventType.INSTANCE_COMPENSATION_FAILED)
     undoing.end_at_once(draft, problem)
     stopping.end_at_once(draft)
     draft.todo.clear()

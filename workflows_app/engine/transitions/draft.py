@@ -30,6 +30,7 @@ class Look(StrEnum):
     LOSERS = "losers"
     REPEAT = "repeat"
     UNDONE = "undone"
+    REWOUND = "rewound"
 
 
 class Draft(State):

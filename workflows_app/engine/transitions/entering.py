@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from workflows_app.engine import idempotency, values
+from workflows_app.engine import handing, idempotency, values
 from workflows_app.engine.commands import ClearTimers, Dispatch, SetTimer, TimerKind
 from workflows_app.engine.definition.model import MOST_ITEMS, FailBody, Rest
 from workflows_app.engine.durations import parse_duration
@@ -109,11 +109,18 @@ def set_deadline(draft: Draft, node: Node) -> None:
 
 def _activity(draft: Draft, node: Node) -> None:
     parameters = draft.evaluate(node.value, node)
-    if node.step.cache is not None and reusing.reused(draft, node, parameters):
+    again = draft.step(node.path).rerun > 0  # somebody wants it to run, whatever it came to before
+    if node.step.cache is not None and not again and reusing.reused(draft, node, parameters):
         return
+    send(draft, node, parameters)
+
+
+def send(draft: Draft, node: Node, parameters: Any) -> None:
+    """Hand an activity to the workers for the first time, or for the first time of another run."""
     key = {} if node.idempotency_key is None else {"idempotency_key": _key(draft, node, parameters)}
     generation = draft.step(node.path).generation + 1
-    draft.emit(EventType.STEP_SCHEDULED, node.path, generation=generation, queue=node.queue, input=parameters, **key)
+    given = handing.scheduled(handing.splice(draft.graph, node), parameters)
+    draft.emit(EventType.STEP_SCHEDULED, node.path, generation=generation, queue=node.queue, **given, **key)
     draft.command(Dispatch(step=node.path, generation=generation, queue=node.queue, timeout=node.timeout))
     set_deadline(draft, node)
 
@@ -122,7 +129,8 @@ def _key(draft: Draft, node: Node, parameters: Any) -> str:
     """Evaluate the step's own idempotency key, once: all attempts, its fallback and its undo use what is stored."""
     assert node.idempotency_key is not None
     given = {"with": {} if parameters is None else parameters}
-    return idempotency.checked(draft.evaluate(node.idempotency_key, node, given))
+    key = idempotency.checked(draft.evaluate(node.idempotency_key, node, given))
+    return idempotency.rerun(key, draft.step(node.path).rerun)
 
 
 def _set(draft: Draft, node: Node) -> None:

@@ -255,6 +255,54 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rewind:
+    """An operator takes an instance back to a step.
+
+    Args:
+        step: path of the step.
+        including: whether the step itself is taken back as well, not only what depends on it.
+        resume: whether the instance goes on then; otherwise it is paused.
+        evidence: what its history tells about its failure.
+        parameters: what the step is to run with, instead of what its ``with`` comes to.
+    """
+
+    step: str
+    including: bool
+    resume: bool
+    actor: str
+    evidence: Evidence
+    reason: str = ""
+    parameters: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryUndo:
+    """An operator has an undo that failed run again."""
+
+    step: str
+    actor: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkipUndo:
+    """An operator says that nobody is going to undo a step whose undo failed."""
+
+    step: str
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndoDone:
+    """An operator says that a step whose undo failed was undone by hand."""
+
+    step: str
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventReceived:
     """Somebody sends an event to a state machine.
 
@@ -292,5 +340,9 @@ Occurrence = (
     | RunNow
     | Skip
     | Retry
+    | Rewind
+    | RetryUndo
+    | SkipUndo
+    | UndoDone
     | EventReceived
 )

@@ -21,7 +21,7 @@ def run_now(draft: Draft, occurrence: RunNow) -> None:
         NotFound: STEP_NOT_FOUND.
         StateForbids: it does not wait for its next attempt.
     """
-    node = _node(draft, occurrence.step)
+    node = find(draft, occurrence.step)
     step = draft.step(node.path)
     undo = step.state is StepState.COMPENSATING and step.attempt is None and step.due_at is not None
     if step.state is not StepState.RETRYING and not undo:
@@ -38,7 +38,7 @@ def skip(draft: Draft, occurrence: Skip) -> None:
         NotFound: STEP_NOT_FOUND.
         StateForbids: it runs or has settled, is open, or cannot be skipped by itself; the instance is ending.
     """
-    node = _node(draft, occurrence.step)
+    node = find(draft, occurrence.step)
     _require_skippable(draft, node)
     draft.actor = occurrence.actor
     if draft.step(node.path).state is StepState.SCHEDULED:
@@ -46,7 +46,12 @@ def skip(draft: Draft, occurrence: Skip) -> None:
     settling.skip(draft, node, "operator", note=occurrence.reason)
 
 
-def _node(draft: Draft, path: str) -> Node:
+def find(draft: Draft, path: str) -> Node:
+    """Return the step that an operator names.
+
+    Raises:
+        NotFound: STEP_NOT_FOUND.
+    """
     try:
         return draft.graph[path]
     except (KeyError, ValueError) as unknown:

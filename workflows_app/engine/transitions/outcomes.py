@@ -172,23 +172,45 @@ def _again_or_fail(
 def _grants(
     draft: Draft, node: Node, policy: Retry, step: StepSnapshot, problem: Mapping[str, Any], facts: dict[str, Any]
 ) -> bool:
-    """Whether the policy grants another attempt; a broken ``retry.when`` counts as false and is recorded."""
-    if not retry.attempts_left(policy, step.failures + 1):
+    """Whether the policy grants another attempt.
+
+    The limit that the failure counts against is recorded, so that a replay counts without evaluating. A condition that
+    breaks counts as false, and that is recorded too.
+    """
+    code = problem["code"]
+    if retry.forbids(policy, code, bool(problem.get("recoverable", True))):
         return False
-    if retry.forbids(policy, problem["code"], bool(problem.get("recoverable", True))):
+    own = policy is node.retry
+    condition = node.retry_when if own else node.undo_retry_when
+    limits = node.retry_limits if own else node.undo_retry_limits
+
+    def meets(place: int) -> bool:
+        return _holds(draft, node, limits[place], problem, facts, {"limit": place})
+
+    limit = retry.limit_of(policy, code, meets)
+    if limit is not None:
+        facts["retry_limit"] = limit
+    if not retry.attempts_left(policy, step.failures + 1, retry.counted(step.limited, limit), limit):
         return False
-    condition = _condition(node, policy)
+    return condition is None or _holds(draft, node, condition, problem, facts, {})
+
+
+def _holds(
+    draft: Draft,
+    node: Node,
+    condition: Expression | None,
+    problem: Mapping[str, Any],
+    facts: dict[str, Any],
+    where: Mapping[str, int],
+) -> bool:
+    """Whether an error meets a condition; the first one that cannot be evaluated is recorded with its place."""
     if condition is None:
-        return True
+        return False
     try:
         return draft.evaluate(condition, node, {"error": dict(problem)}) is True
     except OrchestratorError as broken:
-        facts["retry_when"] = {"code": broken.code, "message": broken.message}
+        facts.setdefault("retry_when", {**where, "code": broken.code, "message": broken.message})
         return False
-
-
-def _condition(node: Node, policy: Retry) -> Expression | None:
-    return node.retry_when if policy is node.retry else node.undo_retry_when
 
 
 def effect_unknown(problem: Mapping[str, Any]) -> bool:

@@ -38,12 +38,17 @@ def resume(draft: Draft, occurrence: Resume) -> None:
     """
     if draft.instance.state is not InstanceState.PAUSED:
         raise StateForbids(f"the instance is {draft.instance.state}; only a paused one can be resumed")
-    draft.require_whole()
     _check(draft, occurrence.variables)
-    held = draft.instance.held
     draft.actor = occurrence.actor
     changed: dict[str, Any] = {"variables": dict(occurrence.variables)} if occurrence.variables else {}
-    draft.emit(EventType.INSTANCE_RESUMED, reason=occurrence.reason, **changed)
+    go_on(draft, reason=occurrence.reason, **changed)
+
+
+def go_on(draft: Draft, **facts: Any) -> None:
+    """End a pause, with facts for the event."""
+    draft.require_whole()
+    held = draft.instance.held
+    draft.emit(EventType.INSTANCE_RESUMED, **facts)
     holding.let_go(draft, held)
     for each in held:
         if "timer" not in each:

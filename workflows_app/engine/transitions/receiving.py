@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from workflows_app.engine import callbacks
 from workflows_app.engine.commands import Publish, SetTimer, Subscribe, TimerKind
 from workflows_app.engine.definition.model import EmitBody, ReceiveBody
 from workflows_app.engine.errors import ExpressionError, OrchestratorError
@@ -28,7 +29,11 @@ def wait(draft: Draft, node: Node) -> None:
     """
     body = node.step.body
     assert isinstance(body, ReceiveBody)
-    facts = {"event": body.event, "correlate": _key(draft, draft.evaluate(node.value, node)["correlate"])}
+    if body.callback is not None:
+        key = callbacks.key_of(draft.instance.id, node.path, draft.step(node.path).rerun)
+    else:
+        key = _key(draft, draft.evaluate(node.value, node)["correlate"])
+    facts = {"event": body.event, "correlate": key}
     if body.timeout is None:
         draft.emit(EventType.STEP_WAITING, node.path, **facts)
     else:
@@ -61,7 +66,8 @@ def overdue(draft: Draft, node: Node) -> None:
     """End the waiting of a step that no event came for in time."""
     body = node.step.body
     assert isinstance(body, ReceiveBody)
-    message = f"no event {body.event} came within {body.timeout:g} s"
+    what = f"no event {body.event}" if body.callback is None else "no answer"
+    message = f"{what} came within {body.timeout:g} s"
     stopping.failed(draft, node, error("TIMEOUT", message))
 
 

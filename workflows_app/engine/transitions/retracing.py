@@ -70,4 +70,9 @@ def _latest(draft: Draft, paths: list[str], *, again: bool = True) -> Node | Non
     able = [path for path in able if again or draft.step(path).state is not StepState.COMPENSATION_FAILED]
     if not able:
         return None
-    return draft.graph[max(able, key=lambda path: (indexes(path)[-1], draft.graph[path].order))]
+    return draft.graph[max(able, key=lambda path: place(draft, path))]
+
+
+def place(draft: Draft, path: str) -> tuple[int, int]:
+    """Return where on the machine's path an action stands, to be compared with another one's."""
+    return indexes(path)[-1], draft.graph[path].order

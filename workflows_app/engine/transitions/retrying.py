@@ -27,18 +27,26 @@ def retry(draft: Draft, occurrence: Retry) -> None:
     draft.actor = occurrence.actor
     pending, open_ = reopening.plan(draft, occurrence.evidence)
     draft.emit(EventType.INSTANCE_RETRIED, reason=occurrence.reason, pending=pending, open=open_)
+    take_up(draft, pending, open_)
+    pausing.look_at_everything(draft)
+
+
+def take_up(draft: Draft, pending: Collection[str], open_: Collection[str]) -> None:
+    """Let the times run again, and send what had been handed to the workers before."""
     seconds = draft.graph.definition.timeout
     if seconds is not None:
         due = draft.now + timedelta(seconds=seconds)
         draft.command(SetTimer(step="", kind=TimerKind.INSTANCE, due_at=due))
     for path in open_:
         entering.set_deadline(draft, draft.graph[path])
-    for path in pending:
+    begun = [path for path in pending if _had_begun(draft, draft.graph[path], pending)]
+    draft.need_values(begun)
+    for path in begun:
         node = draft.graph[path]
-        if _had_begun(draft, node, pending):
+        # Without an input it has not been handed out since an operator took it back.
+        if draft.step(path).input is not None:
             outcomes.send_again(draft, node)
             entering.set_deadline(draft, node)
-    pausing.look_at_everything(draft)
 
 
 def _require_failed(draft: Draft) -> None:
@@ -48,7 +56,7 @@ def _require_failed(draft: Draft) -> None:
         InstanceState.CANCELLED: "it was cancelled on request",
         InstanceState.TERMINATED: "it was ended by an operator, and what it left nobody knows",
         InstanceState.COMPENSATED: "what it had done was undone; start a new one",
-        InstanceState.COMPENSATION_FAILED: "what it had done was undone in part",
+        InstanceState.COMPENSATION_FAILED: "what it had done was undone in part; see to the undos that failed",
     }
     if instance.state is not InstanceState.FAILED:
         reason = why.get(instance.state, "it has not ended")

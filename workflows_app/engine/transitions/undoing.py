@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from workflows_app.engine import unwinding
 from workflows_app.engine.commands import ClearTimers, Dispatch, SetTimer, TimerKind, Withdraw
 from workflows_app.engine.compensation import needs_undo
 from workflows_app.engine.definition.machine import MACHINE, MOVE
@@ -60,6 +61,12 @@ def _go_on_from_the_end(draft: Draft) -> None:
         _give_turns(draft)
 
 
+def begin_rewind(draft: Draft, **facts: Any) -> None:
+    """Undo what a rewind takes back; every row is at hand."""
+    draft.emit(EventType.INSTANCE_REWINDING, **facts)
+    _give_turns(draft)
+
+
 def begin_before(draft: Draft, move: Node) -> bool:
     """Begin to undo what a state machine did before the transition at hand.
 
@@ -80,14 +87,45 @@ def succeeded(draft: Draft, node: Node, output: Any) -> None:
 
 def undone(draft: Draft, node: Node, **facts: Any) -> None:
     """Record an undo that worked, and go on with what waited for it."""
-    _record(draft, EventType.STEP_COMPENSATED, node.path, **facts)
-    _go_on_behind(draft, node)
+    _ended(draft, EventType.STEP_COMPENSATED, node, **facts)
 
 
 def failed(draft: Draft, node: Node, problem: Mapping[str, Any], **facts: Any) -> None:
     """Record an undo that did not work, with further facts for the event, and go on with the rest."""
-    _record(draft, EventType.STEP_COMPENSATION_FAILED, node.path, error=dict(problem), **facts)
-    _go_on_behind(draft, node)
+    _ended(draft, EventType.STEP_COMPENSATION_FAILED, node, error=dict(problem), **facts)
+
+
+def again(draft: Draft, node: Node) -> None:
+    """Begin the undo of a step once more, behind which the undo has gone on long ago."""
+    step = draft.values_of(node.path)
+    if step.undo_input is None:
+        _start(draft, node)  # its parameters could not be evaluated; perhaps they can be now
+        _end_if_over(draft)
+    else:
+        # The parameters are those that its idempotency key has been used with.
+        _send(draft, node, step.undo_input)
+
+
+def is_again(draft: Draft) -> bool:
+    """Whether nothing is being undone but what an operator has undone once more; every row in flight is at hand."""
+    under_way = (step for step in draft.steps.values() if step.state is StepState.COMPENSATING)
+    return draft.instance.state is InstanceState.COMPENSATING and any(map(unwinding.is_again, under_way))
+
+
+def precedes(draft: Draft, later: str, earlier: str) -> bool:
+    """Say whether one step's undo has to end before the other one's begins."""
+    if _is_machine(draft):
+        return retracing.place(draft, later) > retracing.place(draft, earlier)
+    return draft.graph.undo_order.depends(later, earlier)
+
+
+def seen_to(draft: Draft, node: Node, **facts: Any) -> None:
+    """Record that a step was undone, though not by its own undo; with the last one the instance is compensated."""
+    draft.emit(EventType.STEP_COMPENSATED, node.path, **facts)
+    if draft.instance.state is InstanceState.COMPENSATION_FAILED and not draft.instance.undo_failed:
+        if draft.instance.rewind is not None:
+            draft.emit(EventType.INSTANCE_COMPENSATING, again=True)
+        _end(draft)
 
 
 def go_on_inside(draft: Draft, block: Node) -> None:
@@ -96,11 +134,15 @@ def go_on_inside(draft: Draft, block: Node) -> None:
     _give_turns(draft)
 
 
-def _go_on_behind(draft: Draft, node: Node) -> None:
-    if _is_machine(draft):
-        _retrace(draft, retracing.before(draft, node.path))
-    else:
+def _ended(draft: Draft, kind: EventType, node: Node, **facts: Any) -> None:
+    again = unwinding.is_again(draft.step(node.path))
+    _record(draft, kind, node.path, **facts)
+    if not _is_machine(draft):
         _give_turns(draft)
+    elif again:
+        _end_if_over(draft)
+    else:
+        _retrace(draft, retracing.before(draft, node.path))
 
 
 def _is_machine(draft: Draft) -> bool:
@@ -127,8 +169,7 @@ def _give_turns(draft: Draft) -> None:
         for node in turn:
             if node.is_repeat:
                 _open_more(draft, node)
-    if draft.instance.undo_open == 0:
-        _end(draft)
+    _end_if_over(draft)
 
 
 def _reads(draft: Draft, node: Node) -> set[str]:
@@ -205,15 +246,19 @@ def _start(draft: Draft, node: Node) -> None:
         telling.undo(draft, node)
         return
     step = draft.values_of(node.path)
-    generation = step.generation + 1
     # A step that ended by `on_error: {output}` has a substitute for an output; what it really did is unknown.
     output = None if step.error is not None and step.role is not Role.FALLBACK else step.output
     try:
         parameters = draft.evaluate(node.undo_parameters, node, {"output": output, "with": step.input})
     except OrchestratorError as problem:
-        draft.emit(EventType.STEP_COMPENSATING, node.path, input=None, generation=generation)
+        draft.emit(EventType.STEP_COMPENSATING, node.path, input=None, generation=step.generation + 1)
         _record(draft, EventType.STEP_COMPENSATION_FAILED, node.path, error=error_of(problem))
         return
+    _send(draft, node, parameters)
+
+
+def _send(draft: Draft, node: Node, parameters: Any) -> None:
+    generation = draft.step(node.path).generation + 1
     draft.emit(EventType.STEP_COMPENSATING, node.path, input=parameters, generation=generation)
     draft.command(dispatch(node, generation))
 
@@ -222,10 +267,19 @@ def dispatch(node: Node, generation: int) -> Dispatch:
     return Dispatch(step=node.path, generation=generation, queue=node.undo_queue, timeout=node.undo_timeout)
 
 
+def _end_if_over(draft: Draft) -> None:
+    if draft.instance.undo_open == 0:
+        _end(draft)
+
+
 def _end(draft: Draft) -> None:
-    """End with the truth about all undos."""
-    failed = draft.instance.undo_failed
-    draft.emit(EventType.INSTANCE_COMPENSATION_FAILED if failed else EventType.INSTANCE_COMPENSATED)
+    """End with the truth about all undos; where all worked that a rewind asked for, it has come to its end."""
+    if draft.instance.undo_failed:
+        draft.emit(EventType.INSTANCE_COMPENSATION_FAILED)
+    elif draft.instance.rewind is not None:
+        draft.look_next(Look.REWOUND, draft.instance.rewind["to"])
+    else:
+        draft.emit(EventType.INSTANCE_COMPENSATED)
 
 
 def end_at_once(draft: Draft, problem: Mapping[str, Any]) -> None:

@@ -10,10 +10,11 @@ Codes of errors: ``UNKNOWN_NEED``, ``CYCLIC_DEPENDENCY``, ``GOTO_TARGET`` (order
 ``INPUT_INVALID`` (calls); ``ELSE_NOT_LAST``, ``REST_UNUSED``, ``TOLERATE_UNUSED``, ``JOIN_UNREACHABLE``,
 ``RESERVED_NAME``, ``LOOP_LIMIT`` (branches); ``CACHE_WITH_COMPENSATE`` (caches); ``INVALID_KEY`` (keys);
 ``UNKNOWN_OPERATION``, ``MISSING_REQUIRED_INPUT``, ``UNKNOWN_PARAMETER`` (services);
-``ARTIFACT_BY_HAND`` (artifacts); ``SECRET_PLACE``, ``SECRET_IN_PARTS`` (secrets); the codes of
-``schemas.check_schema`` (``input``).
+``ARTIFACT_BY_HAND`` (artifacts); ``SECRET_PLACE``, ``SECRET_IN_PARTS`` (secrets); ``UNKNOWN_CALLBACK``,
+``CALLBACK_PLACE``, ``CALLBACK_CACHED`` (callbacks); the codes of ``schemas.check_schema`` (``input``).
 Codes of warnings: ``BRANCH_NO_DEFAULT``, ``JOIN_ANY_SINGLE``, ``UNREACHABLE``, ``UNDECLARED_VARIABLE``,
-``UNDECLARED_INPUT``, ``DEPRECATED_WORKFLOW``, ``SLOT_DEADLOCK``, ``UNKNOWN_SECRET``, ``UNKNOWN_SERVICE``.
+``UNDECLARED_INPUT``, ``DEPRECATED_WORKFLOW``, ``SLOT_DEADLOCK``, ``UNKNOWN_SECRET``, ``UNKNOWN_SERVICE``,
+``CALLBACK_UNUSED``, ``CALLBACKS_NOT_CONFIGURED``.
 Of state machines: the errors ``UNKNOWN_STATE``, ``TERMINAL_STATE``, ``AMBIGUOUS_TRANSITION``; the warnings
 ``DEAD_END``, ``NOTHING_TO_UNDO``.
 """
@@ -32,6 +33,7 @@ from workflows_app.engine.verifier import (
     artifacts,
     branches,
     caches,
+    callbacks,
     calls,
     data,
     keys,
@@ -60,6 +62,7 @@ def verify(
     table_of: TableOf | None = None,
     service_of: ServiceOf | None = None,
     known_secrets: Callable[[], Collection[str]] | None = None,
+    has_callbacks: bool = True,
 ) -> list[Problem]:
     """List every problem that the rules find in a parsed definition.
 
@@ -74,6 +77,7 @@ def verify(
         service_of: gives the registered services, likewise.
         known_secrets: gives the names of the secrets that are set on this installation; ``None`` leaves out the rule
             about them. It is asked only where a step uses one.
+        has_callbacks: whether this installation knows the address at which callbacks reach it.
 
     Returns:
         problems with their places, errors and warnings; no error means that the definition may be published.
@@ -85,6 +89,7 @@ def verify(
     problems += islice(order.problems(outline), MOST_PER_RULE)
     problems += islice(data.problems(outline), MOST_PER_RULE)
     problems += islice(secrets.problems(outline, known_secrets), MOST_PER_RULE)
+    problems += islice(callbacks.problems(outline, has_callbacks), MOST_PER_RULE)
     if activities is not None:
         problems += islice(activity_rules.problems(outline, activities), MOST_PER_RULE)
     if workflows is not None:

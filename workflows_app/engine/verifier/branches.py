@@ -22,7 +22,7 @@ from workflows_app.engine.definition.places import IN_UNDO, WITH_ERROR
 from workflows_app.engine.errors import Problem
 from workflows_app.engine.verifier.outline import Outline, Placed, StepList
 
-RESERVED = IN_UNDO | WITH_ERROR | {"event", "index", "iteration", "secret"}
+RESERVED = IN_UNDO | WITH_ERROR | {"event", "index", "iteration", "secret", "callback"}
 """Names that an item cannot have."""
 _COMPARISON = re.compile(r"([^<>=!&|?]+?)\s*(==|!=|<=|>=|<|>)\s*([^<>=!&|?]+)\Z")
 _NEGATION = re.compile(r"!\s*(?:\(([^()]*)\)|([\w.\[\]]+))\Z")

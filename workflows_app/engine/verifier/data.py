@@ -20,7 +20,7 @@ from workflows_app.engine.verifier.outline import Keys, Outline
 STEP_FIELDS = ("output", "state", "error", "attempts", "failures")
 INSTANCE_FIELDS = ("id", "workflow", "version", "correlation_id", "started_at", "started_by")
 _ELSEWHERE = {
-    "error": "`error` can be read in retry.when and in on_error.output only",
+    "error": "`error` can be read in retry.when, in retry.limits and in on_error.output only",
     "output": "`output` is the step's own and can be read in compensate only; write steps.<id>.output",
     "with": "`with` can be read in compensate, in cache.key and in idempotency_key only",
     "now": "`now` cannot be read in a key: the same work would have another one each time",
@@ -31,6 +31,7 @@ _ELSEWHERE = {
     "iteration": "`iteration` can be read inside loop only",
     "steps": "no step can be read here",
     "secret": 'write secret("name")',
+    "callback": 'write callback("step")',
     "state": "`state` can be read in state machines only; of a step write steps.<id>.state",
 }
 _COMPOUND = frozenset({"$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if", "patternProperties"})
@@ -123,6 +124,8 @@ def _read(
         if not place.takes_secrets:
             message = "a secret may stand in `with` only: elsewhere its value would be stored"
             yield Problem(code="SECRET_PLACE", path=path, message=message)
+    elif root == "callback" and reference.name is not None:
+        pass  # the rules about callbacks say where it may stand
     elif root not in place.roots:
         message = _ELSEWHERE.get(root) or f"`{root}` is no name that can be read here{_guess(root, place.roots)}"
         yield Problem(code="UNKNOWN_NAME", path=path, message=message)

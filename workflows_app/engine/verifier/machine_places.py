@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from workflows_app.engine.definition.model import ActivityBody, Definition, Retry, Step
-from workflows_app.engine.definition.places import IN_MACHINE, Place
+from workflows_app.engine.definition.model import ActivityBody, Definition, Step
+from workflows_app.engine.definition.places import IN_MACHINE, Place, of_retry
 from workflows_app.engine.verifier.outline import Keys
 
 WITH_EVENT = IN_MACHINE | {"event"}
@@ -38,15 +38,9 @@ def _of_action(keys: Keys, step: Step) -> Iterator[Place]:
     if isinstance(step.body, ActivityBody):
         value = dict(step.body.parameters)
         yield Place(keys=(*keys, "with"), value=value, is_template=True, reader=None, roots=IN_TRANSITION)
-    yield from _retry((*keys, "retry"), step.retry)
+    yield from of_retry((*keys, "retry"), step.retry, None, IN_TRANSITION | {"error"})
     if step.compensate is not None:
         where, value = (*keys, "compensate"), dict(step.compensate.parameters)
         roots = IN_TRANSITION | {"output", "with"}
         yield Place(keys=(*where, "with"), value=value, is_template=True, reader=None, roots=roots)
-        yield from _retry((*where, "retry"), step.compensate.retry)
-
-
-def _retry(keys: Keys, retry: Retry | None) -> Iterator[Place]:
-    if retry is not None and retry.when is not None:
-        roots = IN_TRANSITION | {"error"}
-        yield Place(keys=(*keys, "when"), value=retry.when, is_template=False, reader=None, roots=roots)
+        yield from of_retry((*where, "retry"), step.compensate.retry, None, IN_TRANSITION | {"error"})

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any
 
 from workflows_app.engine import expressions
-from workflows_app.engine.definition.model import ActivityBody, Step
+from workflows_app.engine.definition.model import ActivityBody, ReceiveBody, Step
 from workflows_app.engine.errors import ExpressionError, Problem
 from workflows_app.engine.expressions import Value
 from workflows_app.engine.values import join_path
@@ -24,11 +24,17 @@ def problems(outline: Outline, known_secrets: Callable[[], Collection[str]] | No
     for keys, step in chain(written, actions(outline.definition)):
         for where, parameters in _parameters(keys, step):
             for at, value in _compiled(parameters, where):
-                if value.secrets and known_secrets is not None:
+                named = {str(each.name) for each in value.secrets if each.root == "secret"}
+                if named and known_secrets is not None:
                     known = known_secrets() if known is None else known
-                    for name in sorted({str(each.name) for each in value.secrets}.difference(known)):
+                    for name in sorted(named.difference(known)):
                         yield _unknown(at, name, known)
         yield from _repeated(keys, step)
+        signed = step.body.callback.secret if isinstance(step.body, ReceiveBody) and step.body.callback else None
+        if signed is not None and known_secrets is not None:
+            known = known_secrets() if known is None else known
+            if signed not in known:
+                yield _unknown((*keys, "receive", "callback", "secret"), signed, known)
 
 
 def _parameters(keys: Keys, step: Step) -> Iterator[tuple[Keys, Mapping[str, Any]]]:

@@ -14,6 +14,7 @@ from workflows_app.engine.verifier.constants import known
 from workflows_app.engine.verifier.outline import Keys, Outline
 
 ACTIVITY = "service.call"
+AGGREGATION = "data.aggregate"
 ServiceOf = Callable[[str], Service | None]
 """Gives a registered service; ``None`` where there is none."""
 
@@ -24,29 +25,38 @@ def problems(outline: Outline, service_of: ServiceOf) -> Iterator[Problem]:
 
     A service that is not registered may be so before the step runs; one that is registered says what it offers.
     """
-    for keys, activity, written in performed(outline):
-        if activity.partition("@")[0] != ACTIVITY:
-            continue
-        parameters = known(dict(written))
+    for where, parameters in _called(outline):
         name, operation = parameters.get("service"), parameters.get("operation")
         if not isinstance(name, str):
             continue
         service = service_of(name)
         if service is None:
             message = f"no service `{name[:100]}` is registered yet"
-            path = join_path("", *keys, "with", "service")
+            path = join_path("", *where, "service")
             yield Problem(code="UNKNOWN_SERVICE", path=path, message=message, severity="warning")
         elif isinstance(operation, str) and operation not in service.operations:
             close = get_close_matches(operation, list(service.operations), n=1)
             guess = f"; did you mean `{close[0]}`?" if close else ""
             message = f"the service `{name}` has no operation `{operation[:100]}`{guess}"
-            yield Problem(code="UNKNOWN_OPERATION", path=join_path("", *keys, "with", "operation"), message=message)
+            yield Problem(code="UNKNOWN_OPERATION", path=join_path("", *where, "operation"), message=message)
         elif isinstance(operation, str):
-            yield from _path(keys, service.operations[operation], parameters.get("path_params") or {})
+            yield from _path(where, service.operations[operation], parameters.get("path_params") or {})
+
+
+def _called(outline: Outline) -> Iterator[tuple[Keys, Mapping[str, Any]]]:
+    """Yield the place and the parameters of each call of a service."""
+    for keys, activity, written in performed(outline):
+        bare, parameters = activity.partition("@")[0], known(dict(written))
+        if bare == ACTIVITY:
+            yield (*keys, "with"), parameters
+        elif bare == AGGREGATION and isinstance(parameters.get("sources"), Mapping):
+            for name, source in parameters["sources"].items():
+                if isinstance(source, Mapping):
+                    yield (*keys, "with", "sources", name), source
 
 
 def _path(keys: Keys, operation: Operation, given: Any) -> Iterator[Problem]:
-    where = join_path("", *keys, "with", "path_params")
+    where = join_path("", *keys, "path_params")
     if not isinstance(given, Mapping):
         return
     for name in operation.placeholders:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from workflows_app import selectors
 from workflows_app.management.answers import DONE, REFUSED, AnsweringCommand
+from workflows_app.selectors import results
 from workflows_app.services import verification
 
 
@@ -19,7 +19,7 @@ class Command(AnsweringCommand):
         self.add_format(parser)
 
     def answer(self, *, id: list[str], **options: Any) -> int:
-        chosen = [selectors.instance(each).pk for each in id] if id else verification.instance_ids()
+        chosen = [results.instance(each).pk for each in id] if id else verification.instance_ids()
         checked, different = 0, {}
         for instance_id in chosen:
             checked += 1

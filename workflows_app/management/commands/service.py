@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from typing import Any
+from uuid import UUID
 
-from workflows_app import service_views
+from django.core.management.base import CommandError
+
 from workflows_app.engine.definition.yaml_writing import write_yaml
 from workflows_app.engine.states import BreakerState
 from workflows_app.management.answers import DONE, AnsweringCommand, person
-from workflows_app.management.listing import table, tame
+from workflows_app.management.listing import table
 from workflows_app.management.reading import read
-from workflows_app.services import service_registry
+from workflows_app.selectors import service_views
+from workflows_app.services import call_retries, service_registry
+from workflows_app.taming import tame
+
+LONGEST_LIST = 1000
 
 
 class Command(AnsweringCommand):
@@ -30,6 +36,15 @@ class Command(AnsweringCommand):
         verb("list", "List the registered services.")
         sub = verb("show", "Show a service, its breakers and its last calls.")
         sub.add_argument("name", metavar="NAME")
+        sub = verb("calls", "List the last calls of a service, or of an instance.")
+        sub.add_argument("name", metavar="NAME", nargs="?")
+        sub.add_argument("--instance", type=UUID, metavar="ID", help="only those of this instance")
+        sub.add_argument("--operation", help="only those of this operation")
+        sub.add_argument("--failed", action="store_true", help="only those that failed, or of which nobody knows")
+        sub.add_argument("--limit", type=int, default=service_views.MOST_CALLS, help="at most so many, 1000 at most")
+        sub = verb("retry", "Make a failed call again, if its step can.")
+        sub.add_argument("call", type=int, metavar="CALL", help="its id, as `calls` lists it")
+        sub.add_argument("--reason", default="", help="kept in the history and the audit trail")
         sub = verb("remove", "Forget a service and its breakers.")
         sub.add_argument("name", metavar="NAME")
         for name, words in (
@@ -63,6 +78,32 @@ class Command(AnsweringCommand):
         calls = [{key: call[key] for key in shown} for call in view["calls"]]
         parts = [head, write_yaml(view["document"]).rstrip(), table(view["breakers"])]
         return view, "\n\n".join([*parts, table(calls) if calls else "no calls yet"])
+
+    def do_calls(
+        self,
+        *,
+        name: str | None,
+        instance: UUID | None,
+        operation: str | None,
+        failed: bool,
+        limit: int,
+        **options: Any,
+    ) -> tuple[Any, str]:
+        if name is None and instance is None:
+            raise CommandError("name a service, or an instance with --instance", returncode=2)
+        if not 1 <= limit <= LONGEST_LIST:
+            raise CommandError(f"--limit is 1 to {LONGEST_LIST}", returncode=2)
+        found = service_views.calls(service=name, instance=instance, operation=operation, failed=failed, number=limit)
+        if name is not None and not found:
+            service_registry.find(name=name)  # what a service that was removed has left is shown all the same
+        shown = ("id", "planned_at", "service", "operation", "instance", "step", "attempt", "state", "status", "code")
+        rows = [{key: call[key] for key in shown} for call in found]
+        return {"calls": found}, table(rows) if rows else "no calls"
+
+    def do_retry(self, *, call: int, reason: str, **options: Any) -> tuple[Any, str]:
+        instance, step, way = call_retries.again(call_id=call, actor=person(), reason=reason)
+        document = {"call": call, "instance": str(instance), "step": step, "way": way.name.lower()}
+        return document, f"{step} of {instance} makes the call again: {way.value}"
 
     def do_remove(self, *, name: str, **options: Any) -> tuple[Any, str]:
         service_registry.remove(name=name, actor=person())

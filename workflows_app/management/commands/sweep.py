@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
 import threading
+import time
 from argparse import ArgumentParser
+from contextlib import suppress
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from workflows_app.management.answers import DONE, AnsweringCommand
-from workflows_app.services import sweep
+from workflows_app.services import presence, sweep
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +46,7 @@ class Command(AnsweringCommand):
         stop = threading.Event()
         for sign in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sign, lambda *_: stop.set())
+        here, next_sign = presence.Sign(kind="sweeper", name=f"sweep@{socket.gethostname()}", processes=0), 0.0
         while not stop.is_set():
             pause = interval
             try:
@@ -54,4 +58,19 @@ class Command(AnsweringCommand):
             except Exception:
                 log.exception("a pass of the sweep broke off; the next one follows")
                 connection.close()
+            if time.monotonic() >= next_sign:
+                self._give(here)
+                next_sign = time.monotonic() + presence.INTERVAL
             stop.wait(pause)
+        with suppress(DatabaseError, InterfaceError):
+            here.withdraw()
+
+    @staticmethod
+    def _give(sign: presence.Sign) -> None:
+        """Say that this sweeper is there; nothing depends on it."""
+        try:
+            sign.give()
+            presence.forget_silent()
+        except (DatabaseError, InterfaceError) as problem:
+            log.info("the sweeper could not say that it is there: %s", problem)
+            connection.close()

@@ -14,7 +14,6 @@ from uuid import UUID
 from django.conf import settings
 from django.core.management import CommandError
 
-from workflows_app import selectors
 from workflows_app.engine import canvas, definition
 from workflows_app.engine.definition.comparing import differences
 from workflows_app.engine.errors import DefinitionInvalid, Refused
@@ -28,15 +27,17 @@ from workflows_app.management import (
     importing,
     listing,
     operating,
-    planning,
     purging,
+    reporting,
     signalling,
     tables,
     templating,
+    undoing,
 )
 from workflows_app.management.answers import DONE, REFUSED, STILL_RUNNING, AnsweringCommand, person
 from workflows_app.management.reading import read, read_definitions, read_input
 from workflows_app.management.writing import write, write_new
+from workflows_app.selectors import canvases, lists, results
 from workflows_app.services import callees, definitions, graphs, imports, instances, signals
 from workflows_app.services.contents import SEMANTIC_VERSION
 
@@ -89,7 +90,11 @@ class Command(AnsweringCommand):
         sub.add_argument("--limit", type=count, default=20, help="at most 1000 instances")
         sub = verb("show", "Show an instance with its steps and attempts.")
         sub.add_argument("id", metavar="ID")
+        sub = verb("why", "Say why an instance is not moving, or what it does.")
+        sub.add_argument("id", metavar="ID")
         sub = verb("history", "Print an instance's events.")
+        sub.add_argument("id", metavar="ID")
+        sub = verb("report", "Report an instance in numbers: steps, durations, bottlenecks, failures.")
         sub.add_argument("id", metavar="ID")
         signalling.add_arguments(verb("signal", "Send an event to one instance."))
         choosing.add_arguments(verb("choose", "Begin, plan or skip a step of an ad-hoc section."))
@@ -98,6 +103,7 @@ class Command(AnsweringCommand):
         sub.add_argument("--correlate", metavar="KEY", required=True, help="the key that waiting steps correlate by")
         sub.add_argument("--data", default="null", help="JSON, or @FILE")
         operating.add_arguments(verb, count)
+        undoing.add_arguments(verbs, self.add_format)
         purging.add_arguments(verb)
 
     def answer(self, *, verb: str, **options: Any) -> int:
@@ -128,8 +134,8 @@ class Command(AnsweringCommand):
     def do_plan(self, *, source: str, workflow_version: str | None, step_by_step: bool, **options: Any) -> int:
         graph = self._graph(source, workflow_version)
         fusing = settings.ORCHESTRATOR_FUSION and not step_by_step
-        canvases = canvas.survey(graph, fusing=fusing)
-        self.show(planning.document(graph, canvases, fusing=fusing), planning.text(graph, canvases, fusing=fusing))
+        found = canvas.survey(graph, fusing=fusing)
+        self.show(canvases.document(graph, found, fusing=fusing), canvases.text(graph, found, fusing=fusing))
         return DONE
 
     def _graph(self, source: str, version: str | None) -> Graph:
@@ -229,7 +235,7 @@ class Command(AnsweringCommand):
             return DONE
         self.stderr.write(f"{started.pk} started; waiting for its end goes on without this command if you interrupt it")
         ended = self._await(started.pk, timeout)
-        found = selectors.result(selectors.instance(started.pk))
+        found = results.result(results.instance(started.pk))
         self.show(found, listing.result(found))
         if not ended:
             self.stderr.write(f"stopped waiting after {timeout:g} s; the instance goes on")
@@ -239,35 +245,44 @@ class Command(AnsweringCommand):
     def _await(self, instance_id: UUID, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
         ended = {state.value for state in INSTANCE_ENDED}
-        while selectors.instances().filter(pk=instance_id).values_list("state", flat=True)[0] not in ended:
+        while lists.instances().filter(pk=instance_id).values_list("state", flat=True)[0] not in ended:
             if time.monotonic() > deadline:
                 return False
             time.sleep(POLL_SECONDS)
         return True
 
     def do_list(self, *, workflow: str | None, state: str | None, limit: int, **options: Any) -> int:
-        rows = [listing.row(found) for found in selectors.instances(workflow=workflow, state=state)[:limit]]
+        rows = [listing.row(found) for found in lists.instances(workflow=workflow, state=state)[:limit]]
         self.show({"instances": rows}, listing.table(rows))
         return DONE
 
     def do_show(self, *, id: str, **options: Any) -> int:
-        found = selectors.instance_view(id)
+        found = results.instance_view(id)
         self.show(found, listing.details(found))
         return DONE
 
+    def do_why(self, *, id: str, **options: Any) -> int:
+        found = results.why(id)
+        self.show(found, listing.why(found))
+        return DONE
+
     def do_history(self, *, id: str, **options: Any) -> int:
-        events = selectors.history(id)
+        events = results.history(id)
         self.show({"events": events}, listing.history(events))
         return DONE
 
+    def do_report(self, *, id: str, **options: Any) -> int:
+        self.show(*reporting.answer(results.parse_id(id)))
+        return DONE
+
     def do_signal(self, *, id: str, event: str, data: str, expect: int | None, **options: Any) -> int:
-        key = selectors.parse_id(id)
+        key = results.parse_id(id)
         self.show(*signalling.send(instance_id=key, event=event, data=data, expect=expect, actor=person()))
         return DONE
 
     def do_choose(self, *, id: str, **options: Any) -> int:
         given = {key: options[key] for key in ("section", "member", "act", "user", "data", "reason")}
-        self.show(*choosing.choose(instance_id=selectors.parse_id(id), actor=person(), **given))
+        self.show(*choosing.choose(instance_id=results.parse_id(id), actor=person(), **given))
         return DONE
 
     def do_emit(self, *, event: str, correlate: str, data: str, **options: Any) -> int:
@@ -279,6 +294,10 @@ class Command(AnsweringCommand):
         document, text, code = operating.answer(verb, actor=person(), **options)
         self.show(document, text)
         return code
+
+    def do_undo(self, *, action: str, **options: Any) -> int:
+        self.show(*undoing.answer(action, actor=person(), **options))
+        return DONE
 
 
 def count(text: str) -> int:

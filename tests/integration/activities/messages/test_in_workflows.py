@@ -12,9 +12,9 @@ from tasks.activities.messages import holder
 from tests.integration.driver import Driver
 from tests.integration.engine.outcomes import flow
 from tests.integration.working import Worker, make_worker
-from workflows_app import selectors
 from workflows_app.activities import ActivityContext, registry
 from workflows_app.models import Instance
+from workflows_app.selectors import results
 from workflows_app.services import sweep
 
 PLACES = [
@@ -110,7 +110,7 @@ def test_an_attempt_that_was_ended_meanwhile_acknowledges_nothing(worker, perfor
         assert claim is not None
         worker.work(claim)
 
-    assert selectors.instance_view(taking.pk)["attempts"][0]["state"] == "lost"
+    assert results.instance_view(taking.pk)["attempts"][0]["state"] == "lost"
     view = worker.run(Instance.objects.get(pk=taking.pk))
     assert view["state"] == "completed", view["error"]
     assert [message["body"] for message in view["output"]["got"]["messages"]] == ["hello"]

@@ -83,6 +83,42 @@ BAD = {
         "steps[2].retry.max_attempts",
         "at least 1",
     ),
+    "a callback with a key of events": (
+        document({"id": "r", "receive": {"callback": True, "where": "true"}}),
+        "SCHEMA",
+        "steps[0].receive.where",
+        "first answer",
+    ),
+    "a callback that is none": (
+        document({"id": "r", "receive": {"callback": False}}),
+        "SCHEMA",
+        "steps[0].receive.callback",
+        "true",
+    ),
+    "nothing to receive": (
+        document({"id": "r", "receive": {"timeout": "1h"}}),
+        "SCHEMA",
+        "steps[0].receive.event",
+        "is missing",
+    ),
+    "retry limit of no kind": (
+        document(activity(retry={"limits": [{"max_attempts": 2}]})),
+        "SCHEMA",
+        "steps[0].retry.limits[0]",
+        "code",
+    ),
+    "retry limit of two kinds": (
+        document(activity(retry={"limits": [{"code": "A", "when": "true", "max_attempts": 2}]})),
+        "SCHEMA",
+        "steps[0].retry.limits[0]",
+        "code",
+    ),
+    "retry limit without a number": (
+        document(activity(retry={"limits": [{"code": "A"}]})),
+        "SCHEMA",
+        "steps[0].retry.limits[0].max_attempts",
+        "is missing",
+    ),
     "retry interval": (
         document(activity(retry={"initial_interval": "soon"})),
         "SCHEMA",

@@ -68,6 +68,20 @@ def test_a_pinned_decision_table_is_named_with_its_version() -> None:
     [
         ({}, "Attempts", "up to 4 attempts, the first pause 1s, each 2 times the one before, at most 9s"),
         ({"retry": {"max_attempts": 1}}, "Attempts", "one attempt"),
+        (
+            {
+                "retry": {
+                    "max_attempts": 1, "backoff": "fixed", "initial_interval": "1s", "multiplier": 2.0,
+                    "max_interval": "9s",
+                    "limits": [
+                        {"code": "BUSY", "max_attempts": 4}, {"when": "error.code != 'X'", "max_attempts": 1},
+                    ],
+                }
+            },
+            "Attempts",
+            "up to 1 attempt, the first pause 1s, always the same pause, at most 9s; for BUSY up to 4 attempts; "
+            "for failures where error.code != 'X' up to 1 attempt",
+        ),
         ({}, "Time-out", "15s an attempt"),
         ({"timeout": "3s"}, "Time-out", "3s an attempt"),
         ({"join": "any"}, "Join", "goes on when one of these steps has completed"),

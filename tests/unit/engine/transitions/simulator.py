@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.strategies.tables import ASKED, TABLES
+from tests.unit.engine.transitions.operators import Operators
 from workflows_app.engine.commands import (
     ClearTimers,
     Dispatch,
@@ -29,11 +30,9 @@ from workflows_app.engine.commands import (
 )
 from workflows_app.engine.compensation import needs_undo
 from workflows_app.engine.definition import Definition
-from workflows_app.engine.errors import StateForbids
 from workflows_app.engine.events import Event
 from workflows_app.engine.fold import State
 from workflows_app.engine.graph import Graph
-from workflows_app.engine.node import Node, NodeKind
 from workflows_app.engine.paths import indexes, iteration_of
 from workflows_app.engine.reopening import evidence
 from workflows_app.engine.snapshot import NOT_LOADED, InstanceSnapshot, StepSnapshot
@@ -48,7 +47,6 @@ from workflows_app.engine.states import (
     StepState,
 )
 from workflows_app.engine.transitions import (
-    Act,
     AttemptFailed,
     AttemptLost,
     AttemptSucceeded,
@@ -58,13 +56,10 @@ from workflows_app.engine.transitions import (
     Decision,
     EventArrived,
     Gathered,
-    MemberChosen,
     Occurrence,
     Pause,
     Resume,
     Retry,
-    RunNow,
-    Skip,
     Slice,
     SliceMiss,
     StaleOccurrence,
@@ -96,7 +91,7 @@ ENDS: dict[str, list[tuple[InstanceState, Cause | None]]] = {
 """How a called instance may end that does not end well, by what it is doing."""
 
 
-class Simulator:
+class Simulator(Operators):
     """Runs one instance.
 
     Args:
@@ -106,6 +101,8 @@ class Simulator:
         cancel: whether an operator cancels at some time.
         meddles: how often an operator skips a step, or ends a back-off.
         pauses: how often an operator pauses; each time the instance is resumed at some time.
+        rewinds: how often an operator takes the instance back to a step, or has it run again from one.
+        mends: how often somebody sees to an undo that failed: here, or in the instance that was called.
 
     ``decided`` has, for each decision, the sequence of its last event.
     """
@@ -119,6 +116,8 @@ class Simulator:
         cancel: bool = False,
         pauses: int = 0,
         meddles: int = 0,
+        mends: int = 0,
+        rewinds: int = 0,
     ) -> None:
         self.graph = Graph(definition, calls=OTHER)
         self.random = random.Random(seed)
@@ -126,6 +125,9 @@ class Simulator:
         self.cancels = cancel
         self.pauses = pauses
         self.meddles = meddles
+        self.mends = mends
+        self.rewinds = rewinds
+        self.edits = True
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
         self.state = State(
             self.graph, InstanceSnapshot(id="i", workflow=definition.name, version=definition.version), {}
@@ -143,6 +145,7 @@ class Simulator:
         self.seen: dict[str, int] = {}
         self.callers: dict[str, str] = {}
         self.children: dict[str, str] = {}
+        self.left_below: dict[str, str] = {}
 
     @property
     def ended(self) -> bool:
@@ -163,9 +166,13 @@ class Simulator:
 
     def go_on(self, *, limit: int = 5000, retries: int = 0) -> None:
         for _ in range(limit):
-            if self.ended and (not retries or self.state.instance.state is not InstanceState.FAILED):
+            if self.ended and self.mends and self.failed_undos():
+                self._mend()
+            elif self.rewinds and self.state.instance.state in (InstanceState.COMPLETED, InstanceState.FAILED):
+                self._go_back()
+            elif self.ended and (not retries or self.state.instance.state is not InstanceState.FAILED):
                 return
-            if self.ended:
+            elif self.ended:
                 retries -= 1
                 assert not self.dispatches
                 self.take(Retry(actor="ada", evidence=evidence(self.events)), None)
@@ -186,13 +193,18 @@ class Simulator:
             choices.append(("arrive", arrival[0]))
         choices += [("signal", path) for path in sorted(self.subscriptions)]
         choices += [("choose", path) for path in self.open_sections()]
-        if self.cancels and self.state.instance.ending is None:
+        going = self.state.instance.state in (InstanceState.RUNNING, InstanceState.PAUSED)
+        if self.cancels and going and self.state.instance.ending is None:
             choices.append(("cancel", ""))
         if self.paused:
             assert not self.dispatches, "no worker gets anything of a paused instance"
             choices.append(("resume", ""))
+            if self.rewinds:
+                choices.append(("back", ""))
         elif self.pauses and self.state.instance.state is InstanceState.RUNNING and self.state.instance.ending is None:
             choices.append(("pause", ""))
+        if self.mends and self.failed_undos():
+            choices.append(("mend", ""))
         if self.meddles:
             choices.append(("meddle", ""))
         assert choices, f"nothing can ever happen again: {self.state.instance}, {self.state.steps}"
@@ -220,49 +232,16 @@ class Simulator:
             self.take(Pause(actor="ada", reason="lunch"), None)
         elif act == "meddle":
             self._meddle()
+        elif act == "mend":
+            self._mend()
+        elif act == "back":
+            self._go_back()
         elif act == "resume":
             self.take(Resume(actor="ada"), None)
         else:
             self.cancels = False
             compensate = self.random.choice([None, True, False])
             self.take(Cancel(actor="ada", compensate=compensate), None)
-
-    def open_sections(self) -> list[str]:
-        """Ad-hoc sections that wait for people, by path."""
-        if self.state.instance.state is not InstanceState.RUNNING or self.state.instance.ending is not None:
-            return []
-        waiting = [path for path, step in self.state.steps.items() if step.state is StepState.WAITING]
-        return sorted(path for path in waiting if self._takes_choices(self.graph[path]))
-
-    def _takes_choices(self, node: Node) -> bool:
-        around = (node.path, *(container.path for container in self.graph.ancestors(node.path)))
-        return node.kind is NodeKind.ADHOC and not any(self.state.step(path).stopping for path in around)
-
-    def _choose(self, path: str) -> None:
-        """Let somebody pick, add or skip a member; what is under way already cannot be picked."""
-        kept, members = self.state.step(path).input, [step.id for step in self.graph[path].adhoc.steps]
-        act = self.random.choice([Act.PICK, Act.PICK, Act.PICK, Act.SKIP, Act.SKIP, Act.ADD])
-        if act is Act.SKIP:
-            members = kept["plan"]
-        elif act is Act.PICK:
-            last = {name: f"{path}-{name}[{kept['runs'].get(name, 0) - 1}]" for name in members}
-            members = [
-                name for name in members if self.state.step(last[name]).state not in STEP_OPEN - {StepState.PENDING}
-            ]
-        if members:
-            member, data = self.random.choice(members), self.random.choice([None, 1, {"n": "x"}])
-            self.take(
-                MemberChosen(section=path, member=member, act=act, person="ada", groups=frozenset({"all"}), data=data),
-                path,
-            )
-
-    def _meddle(self) -> None:
-        """Try to skip any step, or to run it now; what is refused changes nothing."""
-        self.meddles -= 1
-        path = self.random.choice(sorted({*self.graph.nodes, *self.state.steps}))
-        act = self.random.choice([Skip, Skip, RunNow])
-        with suppress(StateForbids):
-            self.take(act(step=path, actor="ada", reason="why not"), path)
 
     def arrival(self) -> tuple[str, dict[str, Any]] | None:
         """The oldest event that a step waits for and has not looked at; of several steps the one that waits longest."""
@@ -328,6 +307,8 @@ class Simulator:
         end = ChildEnded(step=path, child=child, state=state, cause=cause, output={"of": path}, error=error)
         self.now += timedelta(milliseconds=self.random.randint(1, 1000))
         self.take(end, path)
+        if doing == "undoing" and state is InstanceState.COMPENSATION_FAILED:
+            self.left_below[path] = child
         if child not in self.children:
             before = len(self.events)
             self._try(end, path)

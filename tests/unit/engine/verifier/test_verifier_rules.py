@@ -209,6 +209,20 @@ FAULTS = {
         "output.a",
         "`y`",
     ),
+    "a limit of a default retry that reads a step": (
+        [echo()],
+        {"defaults": {"retry": {"limits": [{"when": "steps.x.output", "max_attempts": 2}]}}},
+        "UNKNOWN_NAME",
+        "defaults.retry.limits[0].when",
+        "no step",
+    ),
+    "a limit with a name that nobody knows": (
+        [echo(retry={"limits": [{"code": "A", "max_attempts": 1}, {"when": "eror.code == 'A'", "max_attempts": 2}]})],
+        {},
+        "UNKNOWN_NAME",
+        "steps[0].retry.limits[1].when",
+        "eror",
+    ),
     "a default retry that reads a step": (
         [echo()],
         {"defaults": {"retry": {"when": "steps.x.output"}}},

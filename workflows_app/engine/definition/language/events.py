@@ -6,14 +6,26 @@ from workflows_app.engine.definition.language.scalars import Schema, described, 
 
 DEFINITIONS: Schema = {
     "receive": mapping(
-        "Waits for an event or a signal, without time-out unless stated. Output: the event.",
+        "Waits for an event or a signal, or for the answer at an address of its own, without time-out unless stated. "
+        "Output: the event.",
         {
             "event": ref("event_type"),
+            "callback": {
+                "description": "In place of `event`: an address that an earlier step hands out with `callback()`; the "
+                "first answer at it is the event.",
+                "anyOf": [
+                    {"const": True, "description": "Who knows the address may answer."},
+                    mapping(
+                        "Who answers has to sign, too.",
+                        {"secret": text("Name of the secret that signs it.", minLength=1, maxLength=100)},
+                        required=("secret",),
+                    ),
+                ],
+            },
             "correlate": described("template", "Key that must match; default: the correlation id."),
             "where": described("expression", "Takes only events for which this holds."),
             "timeout": described("duration", "How long to wait."),
         },
-        required=("event",),
     ),
     "emit": mapping(
         "Publishes an event. Output: null.",

@@ -99,8 +99,34 @@ DEFINITIONS: Schema = {
                 "uniqueItems": True,
             },
             "when": described("expression", "Another attempt only if this holds; it may read `error`."),
+            "limits": {
+                "description": "Numbers of attempts for failures of one kind. A failure counts against the first limit "
+                "that it meets, and against `max_attempts` where it meets none.",
+                "type": "array",
+                "minItems": 1,
+                "maxItems": 20,
+                "items": ref("retry_limit"),
+            },
         },
     ),
+    "retry_limit": {
+        **mapping(
+            "How many attempts may end with failures of one kind; either `code` or `when` says which.",
+            {
+                "code": described("error_code", "Those with this code, compared whole."),
+                "when": described("expression", "Those for which this holds; it may read `error`."),
+                "max_attempts": {
+                    "description": "After so many of them no other attempt is made.",
+                    "type": "integer",
+                    "minimum": 1,
+                    "maximum": 10000,
+                },
+            },
+            required=("max_attempts",),
+        ),
+        "oneOf": [{"required": ["code"]}, {"required": ["when"]}],
+        "errorMessage": {"oneOf": "must say by either `code` or `when` which failures it counts"},
+    },
     "on_error": {
         "description": "What a failure beyond the retry policy means.",
         "anyOf": [

@@ -39,6 +39,40 @@ def id_of(idempotency_key: str) -> str:
     return f"msg_{hashlib.sha256(idempotency_key.encode()).hexdigest()[:32]}"
 
 
+TOLERANCE = 300
+"""Seconds by which the time of a request may be off."""
+
+
+def verify(*, secret: str, identity: str, timestamp: str, signatures: str, body: bytes, now: float) -> bool:
+    """Whether a request was signed with the secret, and not too long ago.
+
+    Args:
+        secret: shared with the sender.
+        identity, timestamp, signatures: the headers ``webhook-id``, ``webhook-timestamp`` and ``webhook-signature``;
+            the last may hold several signatures, of which one must fit.
+        body: the bytes that arrived.
+        now: seconds since 1970.
+
+    Raises:
+        ValueError: the secret is no signing secret.
+
+    >>> headers = {"identity": "msg_1", "timestamp": "1700000000", "body": b"{}", "now": 1700000100}
+    >>> signature = sign(secret="key", identity="msg_1", timestamp=1700000000, body=b"{}")
+    >>> verify(secret="key", signatures=f"v1,AAAA {signature}", **headers)
+    True
+    >>> verify(secret="other", signatures=signature, **headers)
+    False
+    >>> verify(secret="key", signatures=signature, **headers | {"now": 1700000301})
+    False
+    """
+    if not (identity and timestamp.isascii() and timestamp.isdecimal() and len(timestamp) <= 12):
+        return False
+    if abs(now - int(timestamp)) > TOLERANCE:
+        return False
+    wanted = sign(secret=secret, identity=identity, timestamp=int(timestamp), body=body)
+    return any(hmac.compare_digest(wanted.encode(), given.encode()) for given in signatures.split(" "))
+
+
 def sign(*, secret: str, identity: str, timestamp: int, body: bytes) -> str:
     """The value of the header ``webhook-signature``.
 

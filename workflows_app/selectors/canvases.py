@@ -1,4 +1,4 @@
-"""Canvases as text and as one document: what ``workflow plan`` prints."""
+"""Canvases as text and as one document: what ``workflow plan`` prints and the page of a canvas shows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from workflows_app.engine.canvas import Canvas, Chain, Chord, Group, Plan, Task,
 from workflows_app.engine.canvas.naming import ANY, named, shown
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.node import Node, NodeKind
-from workflows_app.management.listing import tame
+from workflows_app.taming import tame
 
 FEW = 8
 """Of more steps in a message, links in a chain or members in a group, the first ones and the last are shown."""

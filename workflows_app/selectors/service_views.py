@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, Q, Subquery
 from django.db.models.fields.json import KeyTextTransform
 
 from workflows_app.engine import service_document
@@ -54,20 +55,44 @@ def view(found: Registered) -> dict[str, Any]:
         "registered_by": found.registered_by,
         "under_way": _of_limit(service, _under_way()),
         "breakers": [_breaker(name, known.get(name)) for name in service.operations],
-        "calls": calls(found.name, number=MOST_CALLS),
+        "calls": calls(service=found.name, number=MOST_CALLS),
     }
 
 
-def calls(service: str, *, number: int) -> list[dict[str, Any]]:
-    """Return the last ``number`` requests to a service, the newest first, as the effect ledger has them."""
+def calls(
+    *,
+    number: int,
+    service: str | None = None,
+    instance: UUID | None = None,
+    operation: str | None = None,
+    failed: bool = False,
+) -> list[dict[str, Any]]:
+    """Return the last requests, the newest first, as the effect ledger has them.
+
+    Args:
+        number: how many at most.
+        service, instance: of which; one of them at least, as the ledger is kept by both.
+        operation: of the service.
+        failed: only those that were not answered as they should, or of which nobody knows.
+    """
     attempt = Attempt.objects.filter(instance_id=OuterRef("instance_id"), path=OuterRef("path"))
     state = Subquery(attempt.filter(number=OuterRef("number")).values("state")[:1])
     found = Effect.objects.filter(kind="service.call").annotate(
         of_service=KeyTextTransform("service", "facts"), attempt_state=state
     )
-    found = found.filter(of_service=service).order_by("-id")[:number]
+    if service is not None:
+        found = found.filter(of_service=service)
+    if instance is not None:
+        found = found.filter(instance_id=instance)
+    if operation is not None:
+        found = found.filter(facts__operation=operation)
+    if failed:
+        under_way = Q(state=EffectState.PLANNED, attempt_state=AttemptState.RUNNING)
+        found = found.exclude(state=EffectState.CONFIRMED).exclude(under_way)
     return [
         {
+            "id": row.pk,
+            "service": row.facts.get("service"),
             "operation": row.facts.get("operation"),
             "endpoint": row.facts.get("endpoint"),
             "instance": str(row.instance_id),
@@ -81,7 +106,7 @@ def calls(service: str, *, number: int) -> list[dict[str, Any]]:
             "planned_at": _time(row.planned_at),
             "settled_at": _time(row.settled_at),
         }
-        for row in found
+        for row in found.order_by("-id")[:number]
     ]
 
 

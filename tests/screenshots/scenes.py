@@ -1,0 +1,116 @@
+"""What is photographed: the pages of an installation in which something has gone well, badly, and nowhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+Manage = Callable[..., str]
+"""Runs ``manage.py ARGUMENTS`` and returns what it printed."""
+
+WORKFLOWS: Final = {
+    "render-film": """
+workflow: render-film
+version: 1.0.0
+title: Render a film
+steps:
+  - {id: render, name: Render the frames, activity: core.echo, queue: gpu}
+""",
+    "settle-invoice": """
+workflow: settle-invoice
+version: 1.0.0
+title: Settle an invoice
+timeout: 12m
+input: {type: object, properties: {invoice: {type: string}}}
+steps:
+  - {id: remind, name: Send the invoice, activity: core.echo}
+  - {id: paid, name: Wait for the payment, receive: {event: payment.received, correlate: "${ input.invoice }"}}
+""",
+    "fetch-rates": """
+workflow: fetch-rates
+version: 1.0.0
+title: Fetch exchange rates
+steps:
+  - id: fetch
+    name: Ask the bank
+    activity: core.fail
+    with: {code: BANK_BUSY, message: the bank answers nobody before nine}
+    retry: {max_attempts: 5, initial_interval: 10m}
+""",
+    "yearly-report": """
+workflow: yearly-report
+version: 1.0.0
+title: The yearly report
+steps:
+  - {id: collect, wait: {for: 30d}}
+  - {id: publish, activity: core.echo}
+""",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """One page: the name of its pictures, where it is, and what it answers."""
+
+    name: str
+    address: str
+    status: int = 200
+    needs_log_in: bool = True
+
+
+def prepare(manage: Manage) -> Mapping[str, str]:
+    """Start what waits, fails and stands still; return ids by what they show."""
+    with TemporaryDirectory() as folder:
+        for name, text in WORKFLOWS.items():
+            file = Path(folder) / f"{name}.yaml"
+            file.write_text(text)
+            manage("workflow", "publish", str(file))
+    found = {}
+    for name, input in (
+        ("render-film", {}),
+        ("settle-invoice", {"invoice": "R-2026-118"}),
+        ("settle-invoice", {"invoice": "R-2026-119"}),
+        ("fetch-rates", {}),
+        ("yearly-report", {}),
+    ):
+        started = manage("workflow", "start", name, "--input", json.dumps(input), "--format", "json")
+        found[name] = json.loads(started)["id"]
+    manage("workflow", "pause", found["yearly-report"], "--reason", "the auditors ask for last year's figures")
+    for state in ("compensated", "failed", "completed"):
+        listed = json.loads(manage("workflow", "list", "--state", state, "--limit", "1", "--format", "json"))
+        found[state] = listed["instances"][0]["id"]
+    return found
+
+
+def pages(found: Mapping[str, str]) -> list[Scene]:
+    """Return every page."""
+    instances = [Scene(name=f"instance-{name}", address=f"/instances/{key}/") for name, key in found.items() if key]
+    return [
+        Scene(name="login", address="/login/", needs_log_in=False),
+        Scene(name="dashboard", address="/"),
+        Scene(name="instances", address="/instances/"),
+        Scene(name="instances-filtered", address="/instances/?state=failed&state=compensated&ended=24h"),
+        Scene(name="instances-none", address="/instances/?q=nothing-of-that-name"),
+        Scene(name="instances-refused", address="/instances/?state=exploded", status=400),
+        *instances,
+        Scene(name="instance-cancel", address=f"/instances/{found['settle-invoice']}/acts/cancel/"),
+        Scene(name="instance-report", address=f"/instances/{found['compensated']}/report/"),
+        Scene(name="definitions", address="/definitions/"),
+        Scene(name="versions", address="/definitions/order-processing/"),
+        Scene(name="definition", address="/definitions/order-processing/1.0.0/"),
+        Scene(name="canvas", address="/definitions/order-processing/1.0.0/canvas/"),
+        Scene(name="start", address="/definitions/order-processing/start/"),
+        Scene(name="operations", address="/operations/"),
+        Scene(name="activities", address="/activities/"),
+        Scene(name="docs", address="/docs/"),
+        Scene(name="docs-getting-started", address="/docs/getting-started/"),
+        Scene(name="docs-language", address="/docs/language/"),
+        Scene(name="docs-reference", address="/docs/reference/"),
+        Scene(name="admin", address="/admin/"),
+        Scene(name="admin-instances", address="/admin/workflows_app/instance/"),
+        Scene(name="not-found", address="/nothing/here/", status=404),
+    ]

@@ -1,0 +1,110 @@
+"""The chart of a flow: its steps with their blocks, and which waits for which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from workflows_app.drawing.chart import Chart, Edge, Group, Vertex
+from workflows_app.engine.definition.model import (
+    AdhocBody,
+    CallBody,
+    ChoiceBody,
+    DecideBody,
+    EmitBody,
+    ForeachBody,
+    LoopBody,
+    ReceiveBody,
+    WaitBody,
+)
+from workflows_app.engine.graph import Graph
+from workflows_app.engine.node import Node, NodeKind
+from workflows_app.engine.paths import ITERATION, chosen
+
+
+def chart(graph: Graph) -> Chart:
+    """Return the chart of a flow's graph.
+
+    >>> from workflows_app.engine.definition import parse
+    >>> steps = [{"id": "a", "activity": "core.echo"}, {"id": "b", "when": "input.big", "activity": "core.echo"}]
+    >>> drawn = chart(Graph(parse({"workflow": "w", "version": "1.0.0", "steps": steps})))
+    >>> [(each.source, each.target, each.condition) for each in drawn.edges]
+    [('a', 'b', 'input.big')]
+    >>> [(each.id, each.initial, each.terminal) for each in drawn.vertices.values()]
+    [('a', True, False), ('b', False, True)]
+    """
+    steps = [node for node in graph.written.values() if not node.is_part]
+    vertices = {node.path: _vertex(graph, node) for node in steps}
+    edges = tuple(edge for node in steps for edge in _edges(node))
+    roots = tuple(node.path for node in steps if node.parent is None)
+    return Chart(vertices=vertices, roots=roots, edges=edges)
+
+
+def _edges(node: Node) -> Iterator[Edge]:
+    for need in node.needs:
+        yield Edge(source=need, target=node.path, condition=node.step.when, inferred=need in node.inferred)
+
+
+def _vertex(graph: Graph, node: Node) -> Vertex:
+    outermost = node.parent is None
+    undo = node.step.compensate.activity if node.step.compensate else ""
+    return Vertex(
+        id=node.path,
+        name=node.step.name or node.path,
+        kind=node.kind.value,
+        detail=_detail(node),
+        parent=_block(graph, node),
+        initial=outermost and not node.needs,
+        terminal=outermost and not node.successors,
+        undo=undo or ("the called workflow undoes it" if node.undone_by_child else ""),
+        groups=tuple(_groups(graph, node)),
+        repeats=node.is_repeat,
+    )
+
+
+def _block(graph: Graph, node: Node) -> str | None:
+    """Return the step that another stands in; branches and iterations are parts of theirs."""
+    if node.parent is None:
+        return None
+    around = graph.written[node.parent]
+    return around.step.id if around.is_part else around.path
+
+
+def _groups(graph: Graph, node: Node) -> Iterator[Group]:
+    match node.step.body:
+        case ChoiceBody():
+            for case in node.step.body.cases:
+                heading = "otherwise" if case.when is None else f"when {case.when}"
+                yield Group(heading=heading, members=tuple(step.id for step in case.steps))
+        case ForeachBody() | LoopBody():
+            yield Group(heading="", members=graph.written[node.path + ITERATION].children)
+        case AdhocBody():
+            members = (graph.written[chosen(node.path, each.id) + ITERATION] for each in node.step.body.steps)
+            yield Group(heading="", members=tuple(child for part in members for child in part.children))
+        case _ if node.kind is NodeKind.PARALLEL:
+            for branch in node.children:
+                yield Group(heading=branch, members=graph.written[branch].children)
+
+
+def _detail(node: Node) -> str:
+    """Say in a few words what a step does."""
+    body = node.step.body
+    match body:
+        case ForeachBody():
+            return f"for each {body.name}"
+        case LoopBody():
+            if body.times is not None:
+                return f"{body.times} times"
+            return f"while {body.condition}" if body.condition is not None else f"until {body.until}"
+        case ChoiceBody():
+            return "the first that holds"
+        case AdhocBody():
+            return "people choose"
+        case CallBody():
+            return str(body.workflow)
+        case DecideBody():
+            return str(body.table)
+        case ReceiveBody() | EmitBody():
+            return str(body.event)
+        case WaitBody():
+            return "until a time" if body.until is not None else "for a while"
+    return node.activity or ("side by side" if node.kind is NodeKind.PARALLEL else "")

@@ -1,0 +1,109 @@
+"""What operators fill in before they act: a reason, whether what completed is undone, new values of variables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+
+from workflows_app.engine import strict_json
+from workflows_app.models import Instance
+
+REASON_LENGTH = 500
+LONGEST_VALUE = 20_000
+"""Characters of a variable's value that a page offers for editing."""
+VARIABLE = "variable-"
+EVIDENCE = ("undo-done", "skip-undo")
+"""Acts that nothing but their reason explains later."""
+
+
+class ActForm(forms.Form):
+    """What an act takes: a reason always."""
+
+    reason = forms.CharField(
+        required=False,
+        max_length=REASON_LENGTH,
+        label="Reason",
+        help_text="Kept in the history and on the audit trail.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+    def values(self) -> dict[str, Any]:
+        return dict(self.cleaned_data)
+
+
+class EvidenceForm(ActForm):
+    """With a reason that must be given: it is the only evidence that the history keeps."""
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self.fields["reason"].required = True
+
+
+class CancelForm(ActForm):
+    """Also whether what completed is undone."""
+
+    undo = forms.ChoiceField(
+        widget=forms.RadioSelect,
+        choices=[("yes", "Undo what has completed"), ("no", "Leave what has completed as it is")],
+        label="What has completed",
+    )
+    field_order = ["undo", "reason"]
+
+
+class VariablesForm(ActForm):
+    """Also the values of variables, as JSON; only those that were changed on the page are sent on."""
+
+    def __init__(self, *arguments: Any, current: Mapping[str, Any], **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self.too_long = [name for name, value in current.items() if len(_written(value)) > LONGEST_VALUE]
+        for name, value in current.items():
+            if name not in self.too_long:
+                self.fields[VARIABLE + name] = forms.CharField(
+                    required=False,
+                    label=name,
+                    initial=_written(value),
+                    show_hidden_initial=True,
+                    strip=False,
+                    widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
+                )
+        self.order_fields([name for name in self.fields if name != "reason"])
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        changed: dict[str, Any] = {}
+        for field in self.changed_data:
+            if not field.startswith(VARIABLE):
+                continue
+            try:
+                changed[field.removeprefix(VARIABLE)] = strict_json.read(cleaned.get(field) or "")
+            except ValueError:
+                self.add_error(field, "This is not JSON: a text stands in double quotes, nothing is null.")
+        if not changed and not self.errors:
+            self.add_error(None, "No value is changed.")
+        return {**cleaned, "variables": changed}
+
+
+def _written(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2 if isinstance(value, dict | list) and value else None)
+
+
+def form_of(name: str, instance: Instance, data: Any, *, undoes: bool) -> ActForm:
+    """Return the form of an act.
+
+    Args:
+        name: of the act.
+        data: what was posted; ``None``: nothing yet.
+        undoes: whether the definition undoes what completed when it is cancelled.
+    """
+    if name in EVIDENCE:
+        return EvidenceForm(data)
+    if name == "cancel":
+        return CancelForm(data, initial={"undo": "yes" if undoes else "no"})
+    if name == "set-variables":
+        declared = instance.definition_version.document.get("variables") or {}
+        current = Instance.objects.values_list("variables", flat=True).get(pk=instance.pk)
+        return VariablesForm(data, current={key: current.get(key) for key in declared})
+    return ActForm(data)

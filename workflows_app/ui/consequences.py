@@ -1,0 +1,218 @@
+"""Consequences: what an operator's act will lead to, said from what is stored before it is confirmed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from workflows_app.engine.graph import Graph
+from workflows_app.engine.node import Node
+from workflows_app.engine.paths import split
+from workflows_app.engine.states import STEP_OPEN, AttemptState, StepState
+from workflows_app.models import Attempt, Step
+from workflows_app.selectors import step_names
+from workflows_app.spans import moment
+
+NAMED = 25
+"""Of more steps so many are named, and the others counted."""
+REDONE = (StepState.FAILED, StepState.TIMED_OUT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consequence:
+    """What follows.
+
+    Args:
+        says: sentences, one after the other.
+        undone: what people call the steps that are undone, the last first; ``None`` where that is not the question.
+    """
+
+    says: Sequence[str]
+    undone: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paths:
+    """The first few paths of steps, and how many there are."""
+
+    first: Sequence[str]
+    number: int
+
+    def __bool__(self) -> bool:
+        return self.number > 0
+
+    @classmethod
+    def of(cls, rows: Any) -> Paths:
+        """Read those of ordered rows; they are counted only where they are more than are named."""
+        first = list(rows.values_list("path", flat=True)[: NAMED + 1])
+        return cls(first=first[:NAMED], number=len(first) if len(first) <= NAMED else rows.count())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a consequence is told from; ``step`` is the path that the act is about, if it is about one."""
+
+    instance: Any
+    graph: Graph
+    step: str = ""
+
+    def node(self) -> Node | None:
+        try:
+            return self.graph[self.step]
+        except (KeyError, ValueError):
+            return None
+
+    def name(self, path: str) -> str:
+        node = self.graph.written.get(split(path)[1])
+        return f"“{node.step.name}” ({path})" if node is not None and node.step.name else f"“{path}”"
+
+    def names(self, paths: Paths) -> list[str]:
+        """Name steps; of more than a few the rest is counted."""
+        more = paths.number - len(paths.first)
+        return [self.name(path) for path in paths.first] + ([f"and {more} more"] if more > 0 else [])
+
+    def listed(self, paths: Paths) -> str:
+        """The same as one phrase."""
+        return ", ".join(self.names(paths))
+
+    def running(self) -> Paths:
+        rows = Attempt.objects.filter(instance_id=self.instance.pk, state=AttemptState.RUNNING)
+        return Paths.of(rows.order_by("started_at"))
+
+    def undoable(self) -> Paths:
+        """Completed steps that have something to undo, the one that completed last first."""
+        names = [split(path)[1] or path for path, node in self.graph.written.items() if node.has_undo]
+        rows = step_names.steps(self.instance.pk).filter(name__in=names, state=StepState.COMPLETED)
+        return Paths.of(rows.order_by("-settled", "-id"))
+
+    def steps(self, **conditions: Any) -> Paths:
+        """Steps by their state, in the order in which they began; iterations are none."""
+        rows = Step.objects.filter(instance_id=self.instance.pk, **conditions).exclude(path__endswith="]")
+        return Paths.of(rows.order_by("id"))
+
+    def row(self) -> Step | None:
+        return Step.objects.filter(instance_id=self.instance.pk, path=self.step).first()
+
+
+def pause(facts: Facts) -> Consequence:
+    running = facts.running()
+    says = ["Nothing new starts until somebody resumes it."]
+    if running:
+        says.append(f"What runs now may finish, and is recorded: {facts.listed(running)}.")
+    says.append("Timers and events are recorded meanwhile; what follows from them waits. Its own time-out goes on.")
+    return Consequence(says=says)
+
+
+def resume(facts: Facts) -> Consequence:
+    return Consequence(says=["Everything that was held back goes on: what is due begins at once."])
+
+
+def cancel(facts: Facts) -> Consequence:
+    running = facts.running()
+    says = ["Nothing new starts, and it ends; that cannot be taken back."]
+    if running:
+        says.append(
+            f"What runs now is told to stop and is awaited: {facts.listed(running)}. "
+            "What completes all the same counts as completed."
+        )
+    undone = facts.undoable()
+    if not undone:
+        says.append("No step that has completed has anything to undo.")
+    return Consequence(says=says, undone=facts.names(undone))
+
+
+def terminate(facts: Facts) -> Consequence:
+    running, left = facts.running(), facts.undoable()
+    says = ["It ends at once; that cannot be taken back. Nothing is awaited and nothing is undone."]
+    if running:
+        says.append(f"What these do now is no longer recorded: {facts.listed(running)}.")
+    if left:
+        says.append(f"What these steps did stays as it is, though they could be undone: {facts.listed(left)}.")
+    return Consequence(says=says)
+
+
+def retry(facts: Facts) -> Consequence:
+    failed = facts.steps(state__in=REDONE)
+    says = ["It runs again. What had completed stays and is not done again."]
+    if failed:
+        says.append(f"What failed gets fresh attempts, unless its failure was tolerated: {facts.listed(failed)}.")
+    says.append("What the failure cancelled waits for its turn again.")
+    return Consequence(says=says)
+
+
+def skip(facts: Facts) -> Consequence:
+    node = facts.node()
+    says = [f"{facts.name(facts.step)} is not done: it counts as skipped, and its output is null."]
+    if node is not None and node.is_container:
+        says.append("Everything inside it is skipped with it.")
+    if node is not None and node.successors:
+        after = Paths(first=node.successors[:NAMED], number=len(node.successors))
+        says.append(f"What waits for it goes on as soon as it may: {facts.listed(after)}.")
+    return Consequence(says=says)
+
+
+def run_now(facts: Facts) -> Consequence:
+    row = facts.row()
+    due = f" instead of at {moment(row.due_at)} UTC" if row is not None and row.due_at is not None else ""
+    return Consequence(says=[f"The next attempt of {facts.name(facts.step)} begins now{due}."])
+
+
+def retry_undo(facts: Facts) -> Consequence:
+    again = "with its parameters, its idempotency key and as many attempts as at first"
+    return Consequence(says=[f"The undo of {facts.name(facts.step)} runs again, {again}."])
+
+
+def call_again(facts: Facts) -> Consequence:
+    says = [f"{facts.name(facts.step)} calls its service again, under the same idempotency key."]
+    row = facts.row()
+    if row is not None and row.state in REDONE:
+        says += retry(facts).says
+    elif row is not None and row.state == StepState.COMPENSATION_FAILED:
+        says += retry_undo(facts).says
+    elif row is not None and row.due_at is not None:
+        says += run_now(facts).says
+    return Consequence(says=says)
+
+
+def undo_done(facts: Facts) -> Consequence:
+    return Consequence(
+        says=[
+            f"{facts.name(facts.step)} counts as undone, on your word: nothing is called.",
+            "With the last undo that failed the instance counts as compensated.",
+        ]
+    )
+
+
+def skip_undo(facts: Facts) -> Consequence:
+    return Consequence(
+        says=[
+            f"What {facts.name(facts.step)} did stays as it is, and that is recorded.",
+            "The instance stays a failed compensation.",
+        ]
+    )
+
+
+def set_variables(facts: Facts) -> Consequence:
+    says = ["Steps that begin after the resume read the new values; what has run is not done again."]
+    prepared = facts.steps(state__in=STEP_OPEN, input__isnull=False)
+    if prepared:
+        says.append(f"The parameters of these are settled already and stay: {facts.listed(prepared)}.")
+    return Consequence(says=says)
+
+
+OF: Mapping[str, Callable[[Facts], Consequence]] = {
+    "pause": pause,
+    "resume": resume,
+    "cancel": cancel,
+    "terminate": terminate,
+    "retry": retry,
+    "skip": skip,
+    "run-now": run_now,
+    "set-variables": set_variables,
+    "retry-undo": retry_undo,
+    "call-again": call_again,
+    "undo-done": undo_done,
+    "skip-undo": skip_undo,
+}
+"""By the name of the act."""

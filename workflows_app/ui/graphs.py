@@ -1,0 +1,208 @@
+"""Graphs on pages: the picture of a version, and over it how the steps of an instance stand and which way it took.
+
+A picture depends on the version and on the blocks that are open, on nothing else: it is made once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlencode
+
+from workflows_app.drawing import flows, picture, state_machines
+from workflows_app.drawing.chart import Chart, Edge
+from workflows_app.drawing.picture import Heading, Line, Picture, Piece
+from workflows_app.engine.paths import iterations, split
+from workflows_app.engine.states import STEP_OPEN, StepState
+from workflows_app.services import graphs
+from workflows_app.ui import outline
+
+MOST_OPENED = 20
+UNBEGUN = (StepState.PENDING, StepState.SKIPPED)
+UNDO_STATES = (StepState.COMPENSATING, StepState.COMPENSATED, StepState.COMPENSATION_FAILED)
+CURRENT, VISITED = "running", "completed"
+"""What the state that a machine is in, and those that it has come through, look like."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How something in the picture stands: a state's name, what is written, and the place in the list of steps."""
+
+    state: str
+    words: str = ""
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A piece of the picture and what is laid over it.
+
+    Args:
+        state: chooses icon and tone; empty: none.
+        words: what is written of the state.
+        href: where it leads; empty: nowhere.
+    """
+
+    piece: Piece
+    state: str = ""
+    words: str = ""
+    href: str = ""
+    opens: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """What the template writes down."""
+
+    picture: Picture
+    pieces: Sequence[Shown]
+    undos: Sequence[Shown]
+    lines: Sequence[tuple[Line, bool]]
+    headings: Sequence[tuple[Heading, bool]]
+    states: Sequence[str]
+    is_machine: bool
+    has_taken: bool
+
+
+@lru_cache(maxsize=128)
+def chart(version_id: int) -> Chart:
+    """Return the chart of a published version."""
+    graph = graphs.of_version(version_id)
+    machine = graph.definition.machine
+    return flows.chart(graph) if machine is None else state_machines.chart(machine)
+
+
+@lru_cache(maxsize=64)
+def _picture(version_id: int, opened: tuple[str, ...]) -> Picture | None:
+    return picture.draw(chart(version_id), opened=opened)
+
+
+def opened_blocks(version_id: int, wanted: Iterable[str]) -> tuple[str, ...]:
+    """Return those of the names that are blocks of the version, a few at most, each once and in order."""
+    known = chart(version_id).vertices
+    return tuple(sorted({name for name in wanted if name in known and known[name].groups})[:MOST_OPENED])
+
+
+def of_version(version_id: int, *, opened: Iterable[str] = ()) -> Drawing | None:
+    """Return the drawing of a version; ``None`` where it is too large to be drawn."""
+    return _drawing(version_id, opened_blocks(version_id, opened), {}, frozenset(), "step-{}")
+
+
+def of_instance(
+    version_id: int,
+    *,
+    lines: Iterable[outline.Line],
+    machine: Mapping[str, Any] | None,
+    passed: Iterable[str] = (),
+    others: Mapping[str, str] | None = None,
+    opened: Iterable[str] = (),
+) -> Drawing | None:
+    """Return the drawing of an instance; ``None`` where it is too large to be drawn.
+
+    Args:
+        lines: of the page's list of steps, with those of the iterations that are shown.
+        machine: as ``machine_views.view`` returns it.
+        passed: of a state machine the paths of steps that it has come to.
+        others: states by path of steps that are not on the page.
+    """
+    blocks = opened_blocks(version_id, opened)
+    if machine is not None:
+        taken = frozenset(path.partition("[")[0] for path in passed)
+        return _drawing(version_id, blocks, machine_standings(chart(version_id), machine, taken), taken, "")
+    unlisted = {path: _standing(state, path) for path, state in (others or {}).items()}
+    standings = {**unlisted, **step_standings(lines)}
+    return _drawing(version_id, blocks, standings, frozenset(), "step-{}")
+
+
+def step_standings(lines: Iterable[outline.Line]) -> dict[str, Standing]:
+    """Return how the steps of a flow stand, by id.
+
+    Of a step inside a repetition that is how it stands in the iteration that matters most: the first one on the page.
+    """
+    found: dict[str, Standing] = {}
+    entered: dict[str, str] = {}
+    for line in lines:
+        if not line.path or line.kind == "iteration" or not _is_entered(line.path, entered):
+            continue
+        name = split(line.path)[1]
+        # Of what people picked in an ad-hoc section the last one counts.
+        if name not in found or "-" in line.path:
+            found[name] = _standing(line.state, line.path, line.progress)
+    return found
+
+
+def _is_entered(path: str, entered: dict[str, str]) -> bool:
+    """Tell whether a path stands in the iterations that are entered; of a block that has none it enters the first."""
+    for iteration in reversed(list(iterations(path))):
+        block = iteration.rpartition("[")[0]
+        if "-" not in block.rpartition(".")[2] and entered.setdefault(block, iteration) != iteration:
+            return False
+    return True
+
+
+def _standing(state: str, path: str, progress: str = "") -> Standing:
+    return Standing(state=state, words=progress or state.replace("_", " "), path=path)
+
+
+def machine_standings(chart: Chart, machine: Mapping[str, Any], taken: Collection[str]) -> dict[str, Standing]:
+    """Return how the states of a machine stand: the one it is in, and those that it has come through."""
+    through = {edge.target for edge in chart.edges if edge.transition in taken}
+    through |= {name for name, vertex in chart.vertices.items() if vertex.initial}
+    found = {name: Standing(state=VISITED, words="passed") for name in through}
+    ended = chart.vertices[machine["state"]].terminal
+    found[machine["state"]] = Standing(state=VISITED if ended else CURRENT, words="reached" if ended else "is here")
+    return found
+
+
+def _drawing(
+    version_id: int, opened: tuple[str, ...], standings: Mapping[str, Standing], taken: Collection[str], anchor: str
+) -> Drawing | None:
+    drawn = _picture(version_id, opened)
+    if drawn is None:
+        return None
+    of_machine = chart(version_id).is_machine
+    # A step that nothing has happened to is pending; a state that was not reached is nothing.
+    unbegun = Standing(state=StepState.PENDING, words="pending") if standings and not of_machine else Standing(state="")
+    pieces = [_shown(piece, standings, unbegun, opened, anchor) for piece in drawn.pieces]
+    undos = [_undo(piece, standings) for piece in drawn.undos]
+    begun = {name for name, standing in standings.items() if standing.state not in UNBEGUN}
+    settled = {name for name in begun if standings[name].state not in STEP_OPEN}
+
+    def was_taken(edge: Edge) -> bool:
+        return edge.transition in taken if of_machine else edge.source in settled and edge.target in begun
+
+    lines = [(line, any(map(was_taken, line.edges))) for line in drawn.lines]
+    return Drawing(
+        picture=drawn,
+        pieces=pieces,
+        undos=undos,
+        lines=lines,
+        headings=[(each, any(member in begun for member in each.members)) for each in drawn.headings],
+        states=[] if of_machine else list(dict.fromkeys(each.state for each in (*pieces, *undos) if each.state)),
+        is_machine=of_machine,
+        has_taken=any(was for _, was in lines),
+    )
+
+
+def _shown(
+    piece: Piece, standings: Mapping[str, Standing], unbegun: Standing, opened: tuple[str, ...], anchor: str
+) -> Shown:
+    if piece.vertex is None:
+        return Shown(piece=piece)
+    name = piece.vertex.id
+    found = standings.get(name, unbegun)
+    if piece.role == "closed":
+        href = f"?{urlencode([('open', each) for each in sorted({*opened, name})])}#graph"
+        return Shown(piece=piece, state=found.state, words=found.words, href=href, opens=True)
+    href = f"#{anchor.format(found.path or name)}" if anchor else ""
+    return Shown(piece=piece, state=found.state, words=found.words, href=href)
+
+
+def _undo(piece: Piece, standings: Mapping[str, Standing]) -> Shown:
+    assert piece.vertex is not None
+    state = standings[piece.vertex.id].state if piece.vertex.id in standings else ""
+    if state in UNDO_STATES:
+        return Shown(piece=piece, state=state, words=state.replace("_", " "))
+    return Shown(piece=piece)

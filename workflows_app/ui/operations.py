@@ -1,0 +1,47 @@
+"""The page of operations: who is there, what waits in the queues, what is held or in quarantine, the services."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from workflows_app.models import Hold
+from workflows_app.running import checkup
+from workflows_app.running.checkup import Health
+from workflows_app.selectors import operations as read
+from workflows_app.selectors import overview, presence, service_views
+from workflows_app.ui.access import page_of_instances
+
+RUNNING_SHOWN = 50
+QUARANTINED_SHOWN = 20
+HTMX = "HX-Request"
+
+
+@page_of_instances
+def operations(request: HttpRequest) -> HttpResponse:
+    """Workers and sweepers, queues, holds, quarantine, services."""
+    attempts = read.running()
+    processes = read.processes(presence.processes(), attempts)
+    context = {
+        "now": presence.clock(),
+        "processes": processes,
+        "queues": overview.queues(),
+        "running": attempts[:RUNNING_SHOWN],
+        "more_running": max(0, len(attempts) - RUNNING_SHOWN),
+        "holds": Hold.objects.order_by("id"),
+        "quarantined": read.quarantined(number=QUARANTINED_SHOWN),
+        "services": service_views.rows(),
+        "flower": settings.ORCHESTRATOR_FLOWER_URL,
+    }
+    return render(request, "ui/operations.html", context)
+
+
+@page_of_instances
+def broker(request: HttpRequest) -> HttpResponse:
+    """Say whether the broker answers; a part of the page, asked for by itself, as a broker that is gone takes its time.
+
+    Where it is and why it does not answer is for administrators: ``doctor`` tells.
+    """
+    template = "ui/broker.html" if HTMX in request.headers else "ui/broker_page.html"
+    return render(request, template, {"answers": checkup.broker().state is Health.OK})
