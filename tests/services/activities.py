@@ -18,6 +18,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from tasks.leases import INTERRUPT
 from workflows_app.activities import ActivityContext, activity
 
 POLL_SECONDS = 0.02
@@ -71,6 +72,21 @@ def undo(*, context: ActivityContext, value: Any = None) -> Any:
 
 @activity("test.block", description="Waits until a file appears, or until it is told to stop if it listens.")
 def block(*, name: str, context: ActivityContext, listens: bool = True) -> Any:
+    _wait(name, context, listens=listens)
+    return {"name": name}
+
+
+@activity("test.block_deaf", description="Waits until a file appears; like one call of C, nothing interrupts it before.")
+def block_deaf(*, name: str, context: ActivityContext) -> Any:
+    interrupt = signal.signal(INTERRUPT, signal.SIG_IGN)
+    try:
+        _wait(name, context, listens=False)
+    finally:
+        signal.signal(INTERRUPT, interrupt)
+    return {"name": name}
+
+
+def _wait(name: str, context: ActivityContext, *, listens: bool) -> None:
     _record("block", context, name=name)
     gates = folder() / f"release-{name}", folder() / f"release-{name}.{context.attempt}"
     looks = 0
@@ -80,7 +96,6 @@ def block(*, name: str, context: ActivityContext, listens: bool = True) -> Any:
             context.heartbeat(looks, message=f"waiting for {name}")
         time.sleep(POLL_SECONDS)
     _record("released", context, name=name)
-    return {"name": name}
 
 
 @activity("test.meet", description="Makes a file of its own and waits for another one's.")
@@ -145,6 +160,14 @@ def raise_(*, kind: str, context: ActivityContext) -> Any:
         "RecursionError": RecursionError("as asked"),
         "GeneratorExit": GeneratorExit(),
     }[kind]
+
+
+@activity("test.die", description="Ends its process in a way that no one can catch, in every call.")
+def die(*, how: str, context: ActivityContext) -> None:
+    _record("die", context, how=how)
+    if how == "exit":
+        os._exit(3)
+    os.kill(os.getpid(), getattr(signal, how))
 
 
 @activity("test.not_json", description="Returns what JSON cannot say.")
