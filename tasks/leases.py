@@ -26,9 +26,10 @@ from workflows_app.services.steps import Claim
 log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 5.0
-SLOW_SECONDS = 0.25
+SLOW_SECONDS = 0.02
 """A step that has run for so long is slow: steps that wait behind it in the same process had better go elsewhere."""
 ABANDONED_EXIT_CODE = 70
+IDLE = float("inf")
 INTERRUPT = signal.SIGUSR2
 
 
@@ -86,6 +87,7 @@ class Keeper:
         self._changed = threading.Condition()
         self._holds: list[Hold] = []
         self._thread: threading.Thread | None = None
+        self._wakes_at = IDLE
         self._listens = False
 
     @contextmanager
@@ -98,7 +100,9 @@ class Keeper:
         self._start()
         with self._changed:
             self._holds.append(held)
-            self._changed.notify()
+            # The thread looks often enough to be told of no step but one with others behind it.
+            if self._wakes_at > held.begun + (SLOW_SECONDS if slow else self._interval()):
+                self._changed.notify()
         try:
             yield held
         finally:
@@ -120,6 +124,7 @@ class Keeper:
         while True:
             with self._changed:
                 while not self._holds:
+                    self._wakes_at = IDLE
                     self._changed.wait()
                 held = list(self._holds)
             for hold in held:
@@ -127,7 +132,11 @@ class Keeper:
                     self._look_after(hold)
                 except BaseException:  # without this thread every longer step of the process would be lost
                     log.exception("the lease of %s cannot be looked after", hold.claim.path)
-            time.sleep(self._interval() / 2)
+            with self._changed:
+                now = time.monotonic()
+                slow = [hold.begun + SLOW_SECONDS for hold in self._holds if hold.slow is not None]
+                self._wakes_at = min([now + self._interval() / 2, *slow])
+                self._changed.wait(max(0.0, self._wakes_at - now))
 
     @staticmethod
     def _interval() -> float:
@@ -135,7 +144,7 @@ class Keeper:
 
     def _look_after(self, hold: Hold) -> None:
         now = time.monotonic()
-        if hold.slow is not None and now - hold.begun > SLOW_SECONDS:
+        if hold.slow is not None and now - hold.begun >= SLOW_SECONDS:
             slow, hold.slow = hold.slow, None
             slow()
         if hold.ended is not None:

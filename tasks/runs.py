@@ -1,8 +1,9 @@
 """A run: what one message makes a worker do. One step, what follows from it, and the steps that came along.
 
 Each step has a claim, a lease and a commit of its own: a worker that dies loses the step in hand and nothing else. The
-worker goes on with the next step itself, without a message in between, as long as its time budget lasts; then, or when
-a step turns out to be slow, whatever came along and is not claimed goes back to the queue for others.
+worker goes on with the next step itself, without a message in between, as long as its time budget lasts. Steps that
+came along and that it will not get to within that time go back to the queue for others as soon as it can tell: in
+messages that hold as many as it would do itself in that time, one each while the first is not done.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from workflows_app.services.steps import Claim, Onward
 BUDGET_SECONDS = 0.1
 """How long a message may keep a worker before what follows is sent instead: others wait in the queue as well."""
 
+SHARE_SECONDS = 0.02
+"""After this time it is known how quick the steps are that came along."""
+
 StepKey = tuple[str, int]
 """A step as messages name it: its path and its dispatch generation."""
 
@@ -42,7 +46,9 @@ class Run:
         self._worker = worker
         self._request = request
         self._claim: Claim | None = None
-        self._ends = time.monotonic() + BUDGET_SECONDS
+        self._begun = time.monotonic()
+        self._done = 0
+        self._shares = len(keys) > 1
         self._onward = Onward(goes_on=self._goes_on, mates=keys, carries_on=self._carries_on)
 
     def perform(self) -> bool:
@@ -55,9 +61,9 @@ class Run:
         self._claim = self._claim_next()
         while self._claim is not None:
             onward.next, onward.carried = None, False
-            execution.run(self._claim, onward, slow=self._hand_back)
-            if not self._goes_on():
-                self._hand_back()
+            execution.run(self._claim, onward, slow=self._hand_back if onward.mates else None)
+            self._done += 1
+            self._share()
             self._claim = onward.next or self._claim_next()
         return onward.carried
 
@@ -76,15 +82,35 @@ class Run:
         return None
 
     def _goes_on(self) -> bool:
-        return self._claim is None or (settings.ORCHESTRATOR_FUSION and time.monotonic() < self._ends)
+        return self._claim is None or (settings.ORCHESTRATOR_FUSION and self._spent() < BUDGET_SECONDS)
+
+    def _spent(self) -> float:
+        return time.monotonic() - self._begun
+
+    def _within(self, seconds: float) -> int:
+        """How many steps the worker does within some time, by its pace until now."""
+        return int(self._done * seconds / max(self._spent(), 1e-6))
 
     def _carries_on(self, dispatches: Sequence[Dispatch]) -> bool:
         return dispatch.carries_on(self._request, self._instance_id, dispatches)
 
-    def _hand_back(self) -> None:
-        """Send what came along and is not claimed on its own way; the leases' keeper calls this too."""
+    def _share(self) -> None:
+        """Leave to others what there is no time for, once the pace is known."""
+        if not self._goes_on():
+            self._hand_back()
+        elif self._shares and self._spent() > SHARE_SECONDS:
+            self._shares = False
+            # One of them has been claimed with the success of the one before.
+            self._hand_back(keeping=max(0, self._within(BUDGET_SECONDS - self._spent()) - 1))
+
+    def _hand_back(self, keeping: int = 0) -> None:
+        """Send what came along and is not claimed on its own way; the leases' keeper calls this too.
+
+        Args:
+            keeping: how many of them stay with this worker.
+        """
         claim, left = self._claim, []
-        while (key := self._onward.leave_mate()) is not None:
+        while len(self._onward.mates) > keeping and (key := self._onward.leave_last_mate()) is not None:
             left.append(key)
         if left and claim is not None:
             graph = claim.graph
@@ -93,6 +119,7 @@ class Run:
                 graph,
                 [
                     Dispatch(step=path, generation=generation, queue=graph[path].queue, timeout=graph[path].timeout)
-                    for path, generation in left
+                    for path, generation in reversed(left)
                 ],
+                chunk=max(1, self._within(BUDGET_SECONDS)),
             )

@@ -122,15 +122,18 @@ def _release(signature: Any, body: Signature) -> None:
             _release(signature.body, body)
 
 
-def publish(instance_id: UUID, graph: Graph, dispatches: Sequence[Dispatch]) -> bool:
+def publish(instance_id: UUID, graph: Graph, dispatches: Sequence[Dispatch], *, chunk: int | None = None) -> bool:
     """Send dispatches that the database has marked as published; call it after the commit.
+
+    Args:
+        chunk: how many of them may share a message, where their pace has been measured.
 
     Returns:
         Whether the broker took them. If not, the rows are handed back to the sweeper, which sends them when it can.
     """
     global _refused_at
     failpoints.hit("step.committed")
-    plan = canvas.compile(graph, dispatches, fusing=settings.ORCHESTRATOR_FUSION)
+    plan = canvas.compile(graph, dispatches, fusing=settings.ORCHESTRATOR_FUSION, chunk=chunk)
     if plan is None:
         return True
     if not is_away():

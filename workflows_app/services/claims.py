@@ -106,12 +106,15 @@ class Onward:
 
     def take_mate(self) -> tuple[str, int] | None:
         """Take the next step that came with the message, if there is time for it."""
-        return self.leave_mate() if self.mates and self.goes_on() else None
-
-    def leave_mate(self) -> tuple[str, int] | None:
-        """Take it without asking for time. Two threads may ask: the worker's and the one that keeps its leases."""
         try:
-            return self.mates.popleft()
+            return self.mates.popleft() if self.mates and self.goes_on() else None
+        except IndexError:  # the thread that keeps the leases was quicker
+            return None
+
+    def leave_last_mate(self) -> tuple[str, int] | None:
+        """Take the last of them away. Two threads may ask: the worker's and the one that keeps its leases."""
+        try:
+            return self.mates.pop()
         except IndexError:
             return None
 

@@ -113,11 +113,11 @@ def test_a_published_workflow_is_shown_by_its_name_in_its_highest_or_the_named_v
 
 
 def test_a_wide_group_is_shown_in_chunks_and_a_long_chain_by_its_ends(shell: Shell, tmp_path: Path) -> None:
-    wide = shell(file(tmp_path, star(100)))[1]
+    wide = shell(file(tmp_path, star(150)))[1]
     long = shell(file(tmp_path, row(1000)), "--step-by-step")[1]
 
-    assert "group, 8 wide" in wide
-    assert "s0 & s1 & s2 & ... & s12 (13 steps)" in wide
+    assert "group, 2 wide" in wide
+    assert "s0 & s1 & s2 & ... & s74 (75 steps)" in wide
     assert "a & b  one message names both" in wide
     assert "`s140` does not fit any more: the region would exceed 32 kB -> 2" in long
     assert len(long.splitlines()) < 100

@@ -73,7 +73,7 @@ def test_when_the_time_is_up_what_came_along_is_handed_back(bench: Workbench) ->
     bench.message(instance)
 
     assert bench.performed == ["s0", "s1"]
-    assert bench.sent == [["s2", "s3", "s4"]]
+    assert (bench.sent, bench.chunks) == ([["s2", "s3", "s4"]], [1])
     assert waiting(instance) == ["s2", "s3", "s4"]
     bench.message(instance)
     instance.refresh_from_db()
@@ -95,9 +95,32 @@ def test_what_came_along_is_handed_back_while_a_slow_step_still_runs(bench: Work
     bench.message(instance)
 
     assert handed_back == [[["s1", "s2", "s3", "s4"]]]
-    assert bench.sent == handed_back[0]
+    assert (bench.sent, bench.chunks) == (handed_back[0], [1])
     assert bench.performed == ["s0"]
     assert states(instance)["s0"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "done", "chunk"),
+    [(1, 40, None), (8, 12, 12), (15, 6, 6), (35, 2, 2)],
+    ids=["all in time", "some are left over", "few", "each is slow"],
+)
+def test_a_worker_keeps_what_it_has_time_for_and_shares_the_rest_by_its_own_pace(
+    bench: Workbench, milliseconds: int, done: int, chunk: int | None
+) -> None:
+    members = [f"s{n:02}" for n in range(40)]
+    instance = bench.start("\n".join(f"  - {{id: {name}, activity: core.echo, needs: []}}" for name in members))
+
+    def takes(parameters: Any, context: ActivityContext) -> None:
+        bench.seconds += milliseconds / 1000
+
+    bench.perform = dict.fromkeys(members, takes)
+
+    bench.message(instance)
+
+    assert bench.performed == members[:done]
+    assert sorted(path for sent in bench.sent for path in sent) == waiting(instance) == members[done:]
+    assert {*bench.chunks} == ({chunk} if chunk else set())
 
 
 def test_what_others_have_claimed_is_passed_over(bench: Workbench) -> None:

@@ -41,6 +41,7 @@ class Workbench:
         self.perform: dict[str, Perform] = {}
         self.performed: list[str] = []
         self.sent: list[list[str]] = []
+        self.chunks: list[int | None] = []
         self.seconds = 0.0
         self.slow: Callable[[], None] | None = None
         self.on_send: Callable[[], None] = lambda: None
@@ -86,8 +87,11 @@ class Workbench:
                 sweep.fire_timers()
         return instance
 
-    def _publish(self, instance_id: UUID, graph: Graph, dispatches: Sequence[ToSend]) -> bool:
+    def _publish(
+        self, instance_id: UUID, graph: Graph, dispatches: Sequence[ToSend], *, chunk: int | None = None
+    ) -> bool:
         self.sent.append([each.step for each in dispatches])
+        self.chunks.append(chunk)
         self.on_send()
         return True
 

@@ -1,7 +1,8 @@
 """Wide groups: more members than a chain may carry go out at their own frontier, light ones in chunks.
 
-A chunk is one message that names several steps: the worker claims and runs them one after the other. Enough messages
-are kept for several workers.
+A chunk is one message that names several steps: the worker claims and runs them one after the other. Nobody knows how
+long they take before one has run, so a chunk is large, and the worker that finds them slow sends what it has no time
+for in smaller ones. Quick members of one instance are best left to one worker: each commit locks the instance's row.
 """
 
 from __future__ import annotations
@@ -12,26 +13,33 @@ from dataclasses import replace
 from workflows_app.engine.canvas import static
 from workflows_app.engine.canvas.plans import Chord, Group, Task
 from workflows_app.engine.canvas.regions import Notes, Region, coming, may_be_undo, sent
+from workflows_app.engine.canvas.sizes import MATE
 from workflows_app.engine.commands import Dispatch
 from workflows_app.engine.graph import Graph
 
 WIDE = 16
 """More members side by side than this are a wide group."""
-CHUNK_LIMIT = 25
-"""The most members of a chunk."""
-MESSAGES = 8
-"""At least this many messages are kept, so that as many workers share the members."""
+CHUNK = 100
+"""How many members a chunk has as long as nobody knows how long they take."""
+CHUNK_BYTES = 16_000
+"""What the members of a chunk take in a message at most; less than a message may."""
 
 
-def dispatched(graph: Graph, frontier: Sequence[Dispatch], *, fusing: bool) -> Region:
-    """Return the region of a frontier that is a wide group."""
-    tasks = chunked(graph, frontier) if fusing else [sent(dispatch) for dispatch in frontier]
+def dispatched(graph: Graph, frontier: Sequence[Dispatch], *, fusing: bool, chunk: int = CHUNK) -> Region:
+    """Return the region of a frontier that is a wide group.
+
+    Args:
+        fusing: whether light members go out in chunks.
+        chunk: how many members a chunk has at most.
+    """
+    tasks = chunked(graph, frontier, chunk) if fusing else [sent(dispatch) for dispatch in frontier]
     notes = Notes()
     found = static.of(graph)
     follows = {dispatch.step: found.follow(dispatch.step) for dispatch in frontier}
     certain = not any(may_be_undo(graph, dispatch) for dispatch in frontier)
     if len(tasks) < len(frontier):
-        why = f"follows {len(frontier)} steps in {len(tasks)} messages: its join is counted in the database"
+        messages = f"{len(tasks)} messages" if len(tasks) > 1 else "one message"
+        why = f"follows {len(frontier)} steps in {messages}: its join is counted in the database"
     else:
         body = _join(graph, follows) if certain else None
         if body is not None:
@@ -43,7 +51,8 @@ def dispatched(graph: Graph, frontier: Sequence[Dispatch], *, fusing: bool) -> R
             notes.add(path, follow.joins[0], f"`{follow.joins[0]}` {why}")
         elif isinstance(follow, static.Stop):
             notes.add(path, follow.step, follow.why)
-    return Region(plan=Group(members=tuple(tasks)), hand_overs=notes.hand_overs())
+    plan = Group(members=tuple(tasks)) if len(tasks) > 1 else tasks[0]
+    return Region(plan=plan, hand_overs=notes.hand_overs())
 
 
 def _join(graph: Graph, follows: dict[str, static.Follow]) -> Task | None:
@@ -62,7 +71,7 @@ def _note_after_join(found: static.Static, body: Task, notes: Notes) -> None:
         notes.add(body.step, follow.step, follow.why)
 
 
-def chunked(graph: Graph, frontier: Sequence[Dispatch]) -> list[Task]:
+def chunked(graph: Graph, frontier: Sequence[Dispatch], chunk: int) -> list[Task]:
     """Put the light steps of each queue into chunks of about the same size; the others keep messages of their own."""
     light: dict[str, list[Task]] = {}
     messages: list[Task] = []
@@ -75,19 +84,20 @@ def chunked(graph: Graph, frontier: Sequence[Dispatch]) -> list[Task]:
     for members in light.values():
         messages += [
             replace(part[0], mates=tuple((mate.step, mate.generation) for mate in part[1:]))
-            for part in _shares(members)
+            for part in _shares(members, chunk)
         ]
     return messages
 
 
-def _shares(members: list[Task]) -> list[list[Task]]:
-    """Divide members evenly.
+def _shares(members: list[Task], chunk: int) -> list[list[Task]]:
+    """Divide members evenly into as few parts as hold them.
 
     >>> tasks = [Task(step=f"s{n}", generation=1, queue="default") for n in range(100)]
-    >>> [len(part) for part in _shares(tasks)]
-    [13, 13, 13, 13, 12, 12, 12, 12]
+    >>> [len(part) for part in _shares(tasks, 30)]
+    [25, 25, 25, 25]
     """
-    count = min(len(members), max(MESSAGES, -(-len(members) // CHUNK_LIMIT)))
+    taken = sum(MATE + len(str(task.generation)) + len(task.step) for task in members)
+    count = min(len(members), max(-(-len(members) // chunk), -(-taken // CHUNK_BYTES)))
     size, larger = divmod(len(members), count)
     parts, start = [], 0
     for index in range(count):

@@ -37,17 +37,17 @@ def test_a_group_of_sixteen_stays_in_the_chain_and_a_wider_one_goes_out_at_its_o
     assert whys(found) == ["a wide group of 17 begins: it is dispatched at its own frontier"]
 
 
-@pytest.mark.parametrize(("width", "sizes"), [(17, [3] + [2] * 7), (100, [13] * 4 + [12] * 4), (1000, [25] * 40)])
-def test_a_wide_group_of_light_steps_goes_out_in_chunks(width: int, sizes: list[int]) -> None:
+@pytest.mark.parametrize(
+    ("width", "sizes", "messages"),
+    [(17, [17], "one message"), (100, [100], "one message"), (250, [84, 83, 83], "3 messages")],
+)
+def test_a_wide_group_of_light_steps_goes_out_in_chunks(width: int, sizes: list[int], messages: str) -> None:
     found = region(star(width), *members(width))
 
-    assert isinstance(found.plan, Group)
     assert [len(task.steps) for task in canvas.tasks(found.plan)] == sizes
     assert sorted(steps(found.plan)) == sorted(members(width))
     assert all(task.dispatches == tuple((path, 1) for path in task.steps) for task in canvas.tasks(found.plan))
-    assert whys(found) == [
-        f"`join` follows {width} steps in {len(sizes)} messages: its join is counted in the database"
-    ]
+    assert whys(found) == [f"`join` follows {width} steps in {messages}: its join is counted in the database"]
 
 
 @pytest.mark.parametrize("keys", [{"timeout": "2h"}, {"batch": False}], ids=["long", "alone"])
@@ -68,6 +68,20 @@ def test_a_wide_group_without_fusion_is_a_chord_and_what_follows_its_join_a_regi
 
 def test_a_part_of_a_wide_group_is_no_chord() -> None:
     assert isinstance(region(star(40), *members(39), fusing=False).plan, Group)
+
+
+def test_where_the_pace_is_known_a_chunk_is_as_large_as_it_says() -> None:
+    plan = region(star(20), *members(12), chunk=5).plan
+
+    assert [len(task.steps) for task in canvas.tasks(plan)] == [4, 4, 4]
+
+
+def test_a_chunk_of_long_names_keeps_to_the_size_of_a_message() -> None:
+    names = [f"s{n:03}_{'x' * 95}" for n in range(200)]
+
+    plan = region(flow(*(activity(name) for name in names)), *names, chunk=1000).plan
+
+    assert [len(task.steps) for task in canvas.tasks(plan)] == [100, 100]
 
 
 def test_chunks_keep_to_their_queue() -> None:
