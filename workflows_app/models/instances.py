@@ -90,12 +90,8 @@ class Instance(models.Model):
     @classmethod
     def stored(cls, **columns: Any) -> Self:
         """Make the object of a row that has just been written; columns that are not given are read when asked for."""
-        made = cls(**columns)
-        for field in made._meta.concrete_fields:
-            if field.attname not in columns:
-                del made.__dict__[field.attname]
-        made._state.adding, made._state.db = False, "default"
-        return made
+        given = {f.attname: columns[f.attname] for f in cls._meta.concrete_fields if f.attname in columns}
+        return cls.from_db("default", given, given.values())
 
 
 class Step(models.Model):

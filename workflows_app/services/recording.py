@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import fields
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -37,7 +38,7 @@ def changes(decision: Decision, now: datetime) -> dict[str, Any]:
     document: dict[str, Any] = {
         "at": now,
         "instance": _changed(before.instance, after.instance),
-        "events": [{f.name: getattr(event, f.name) for f in fields(event)} for event in decision.events],
+        "events": [_columns(event) for event in decision.events],
         "new": [],
         "changed": [],
         "ended": _ended(after),
@@ -46,8 +47,7 @@ def changes(decision: Decision, now: datetime) -> dict[str, Any]:
     for path, step in after.steps.items():
         stored = before.steps.get(path)
         if stored is None:
-            row = {f.name: getattr(step, f.name) for f in fields(step)}
-            document["new"].append(_referring(row, brought.get(path), given.get(path)))
+            document["new"].append(_referring(_columns(step), brought.get(path), given.get(path)))
         elif stored is not step and (changed := _changed(stored, step)):
             document["changed"].append({"path": path, **_referring(changed, brought.get(path), given.get(path))})
     document |= _net_commands(decision)
@@ -79,12 +79,22 @@ def _referring(row: dict[str, Any], brought: Event | None, given: dict[str, Any]
     return row | given if given is not None and "input" in row else row
 
 
+@lru_cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
+
+
+def _columns(row: Any) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in _names(type(row))}
+
+
 def _changed(before: Any, after: Any) -> dict[str, Any]:
-    return {
-        f.name: getattr(after, f.name)
-        for f in fields(after)
-        if getattr(after, f.name) is not NOT_LOADED and getattr(after, f.name) != getattr(before, f.name)
-    }
+    changed = {}
+    for name in _names(type(after)):
+        value = getattr(after, name)
+        if value is not NOT_LOADED and value != getattr(before, name):
+            changed[name] = value
+    return changed
 
 
 def _ended(after: State) -> list[dict[str, Any]]:
@@ -122,9 +132,9 @@ def _net_commands(decision: Decision) -> dict[str, Any]:
             case Remember(step=path, activity=activity, key=key, seconds=seconds):
                 remembered.append({"path": path, "activity": activity, "key": key, "seconds": seconds})
             case StartChild():
-                children.append({f.name: getattr(command, f.name) for f in fields(command)})
+                children.append(_columns(command))
             case TellChild():
-                notices.append({f.name: getattr(command, f.name) for f in fields(command)})
+                notices.append(_columns(command))
     levels = {path: level for path in dispatches if (level := decision.after.graph[path].priority)}
     return {
         "told": told,
