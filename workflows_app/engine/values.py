@@ -188,15 +188,18 @@ def is_small(value: Any, limit_bytes: int) -> bool:
     level: list[Any] = [value]
     seen = 0
     for _ in range(MAX_DEPTH + 1):
-        if not _PLAIN.issuperset(map(type, level)):
+        # Most levels are of few types: what is asked of each value in turn is what costs.
+        kinds = set(map(type, level))
+        if not kinds <= _PLAIN:
             return False
-        seen += sum(map(len, [each for each in level if type(each) is str]))
-        containers = [each for each in level if type(each) in _CONTAINERS]
+        if str in kinds:
+            seen += sum([len(each) for each in level if type(each) is str])
+        if kinds.isdisjoint(_CONTAINERS):
+            return seen <= limit_bytes
+        containers = level if kinds <= _CONTAINERS else [each for each in level if type(each) in _CONTAINERS]
         seen += sum(map(len, containers))
         if seen > limit_bytes:
             return False
-        if not containers:
-            return True
         try:
             seen += sum(map(len, chain.from_iterable(each for each in containers if type(each) is dict)))
         except TypeError:  # a key that is not text
