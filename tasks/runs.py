@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from tasks import execution
+from tasks import execution, leases
 from workflows_app import dispatch
 from workflows_app.engine.commands import Dispatch
 from workflows_app.services import steps
@@ -23,9 +23,6 @@ from workflows_app.services.steps import Claim, Onward
 
 BUDGET_SECONDS = 0.1
 """How long a message may keep a worker before what follows is sent instead: others wait in the queue as well."""
-
-SHARE_SECONDS = 0.02
-"""After this time it is known how quick the steps are that came along."""
 
 StepKey = tuple[str, int]
 """A step as messages name it: its path and its dispatch generation."""
@@ -98,7 +95,7 @@ class Run:
         """Leave to others what there is no time for, once the pace is known."""
         if not self._goes_on():
             self._hand_back()
-        elif self._shares and self._spent() > SHARE_SECONDS:
+        elif self._shares and self._spent() > leases.SLOW_SECONDS:
             self._shares = False
             # One of them has been claimed with the success of the one before.
             self._hand_back(keeping=max(0, self._within(BUDGET_SECONDS - self._spent()) - 1))

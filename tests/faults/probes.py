@@ -21,12 +21,12 @@ from typing import Any
 from celery.concurrency.asynpool import AsynPool
 from celery.signals import task_received, task_success
 
-from tasks import runs
+from tasks import leases, runs
 from workflows_app import failpoints
 
 AsynPool.timers = property(lambda pool: {pool.maintain_pool: 0.2})
 if "ORCHESTRATOR_TEST_BUDGET" in os.environ:
-    runs.BUDGET_SECONDS = float(os.environ["ORCHESTRATOR_TEST_BUDGET"])
+    runs.BUDGET_SECONDS = leases.SLOW_SECONDS = float(os.environ["ORCHESTRATOR_TEST_BUDGET"])
 
 
 @task_success.connect
