@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import fields
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +22,7 @@ from workflows_app.engine.commands import (
 from workflows_app.engine.events import Event, EventType
 from workflows_app.engine.fold import State
 from workflows_app.engine.priority import HEAD_START
-from workflows_app.engine.snapshot import NOT_LOADED
+from workflows_app.engine.snapshot import NOT_LOADED, InstanceSnapshot, StepSnapshot
 from workflows_app.engine.transitions import Decision
 
 
@@ -79,18 +78,19 @@ def _referring(row: dict[str, Any], brought: Event | None, given: dict[str, Any]
     return row | given if given is not None and "input" in row else row
 
 
-@lru_cache
-def _names(kind: type) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
+_COLUMNS = {
+    kind: tuple(field.name for field in fields(kind))
+    for kind in (Event, InstanceSnapshot, StepSnapshot, StartChild, TellChild)
+}
 
 
 def _columns(row: Any) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in _names(type(row))}
+    return {name: getattr(row, name) for name in _COLUMNS[type(row)]}
 
 
 def _changed(before: Any, after: Any) -> dict[str, Any]:
     changed = {}
-    for name in _names(type(after)):
+    for name in _COLUMNS[type(after)]:
         value = getattr(after, name)
         if value is not NOT_LOADED and value != getattr(before, name):
             changed[name] = value
