@@ -14,20 +14,27 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-from tests.distribution import pytest_xdist_auto_num_workers, pytest_xdist_make_scheduler
+from tests.distribution import (
+    pytest_collection_modifyitems,
+    pytest_xdist_auto_num_workers,
+    pytest_xdist_make_scheduler,
+)
 from tests.services.fixtures import services
 
-__all__ = ["pytest_xdist_auto_num_workers", "pytest_xdist_make_scheduler", "services"]
+__all__ = [
+    "pytest_collection_modifyitems",
+    "pytest_xdist_auto_num_workers",
+    "pytest_xdist_make_scheduler",
+    "services",
+]
 
 OWN_FOLDER = pytest.StashKey[str]()
 
-# A busy machine is no fault of the code. Where CI is set, Hypothesis loads a profile of its own: no deadline either,
-# and the same examples every time.
-settings.register_profile("local", deadline=None)
-if "CI" not in os.environ:
-    settings.load_profile("local")
+# A busy machine is no fault of the code. Where CI is set, Hypothesis draws the same examples every time; that stays.
+settings.register_profile("busy", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 def pytest_configure(config: pytest.Config) -> None:

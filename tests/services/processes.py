@@ -24,6 +24,8 @@ SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/o
 PATIENCE = 120.0
 """Seconds for whatever takes a moment on an idle machine; waiting longer costs nothing where the condition holds."""
 
+PORT_SHARES = 16
+
 Answer = TypeVar("Answer")
 
 
@@ -53,9 +55,11 @@ def free_port() -> int:
 
     Not one of those that the system gives to whoever connects somewhere (from 32768 on Linux, 49152 elsewhere): a
     server that is killed and started again on its port would find it in use, even by those that look for the server.
+    Each of pytest-xdist's workers has ports of its own: none takes what another one has chosen and not bound yet.
     """
+    place = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % PORT_SHARES
     while True:
-        port = random.SystemRandom().randrange(15_000, 32_000)
+        port = random.SystemRandom().randrange(15_000 + place, 32_000, PORT_SHARES)
         with socket.socket() as listener, contextlib.suppress(OSError):
             listener.bind(("127.0.0.1", port))
             return port
