@@ -8,15 +8,17 @@ from tests.faults import invariants
 from tests.services import bank as outside
 from tests.services.bank import charge
 from tests.services.documents import workflow
-from tests.services.processes import eventually
+from tests.services.processes import PATIENCE, eventually
 
-PATIENT = {"max_attempts": 100, "initial_interval": "200ms", "backoff": "fixed"}
+PATIENT = {"max_attempts": 100, "initial_interval": "500ms", "backoff": "fixed"}
+UNDER_WAY = "10s"
+"""How long the probe may take: time for a busy machine to look at it, and to be turned away, before it is killed."""
 
 
 @pytest.mark.parametrize("product", ["filesystem quick"], indirect=True)
 def test_a_killed_probe_gives_way_and_so_does_its_place(product):
     with outside.running() as bank:
-        bank.registered(product, breaker={"failures": 1, "open_for": "1s"}, bulkhead={"limit": 1})
+        bank.registered(product, timeout=UNDER_WAY, breaker={"failures": 1, "open_for": "1s"}, bulkhead={"limit": 1})
         doomed = product.worker(queue="left", concurrency=1, **bank.environment)
         product.worker(queue="right", concurrency=1, **bank.environment)
         first = product.run(workflow("ill", charge(queue="left")))
@@ -24,13 +26,15 @@ def test_a_killed_probe_gives_way_and_so_does_its_place(product):
         product.publish(workflow("doomed", charge(queue="left", retry=PATIENT)))
         product.publish(workflow("well", charge(queue="right", retry=PATIENT)))
         lost = product.begin("doomed")
-        eventually(lambda: len(bank.asked) == 2, 30, "the probe is under way")
+        eventually(lambda: len(bank.asked) == 2, PATIENCE, "the probe is under way")
         probing = bank.shown(product)
+        well = product.begin("well")
+        eventually(lambda: len(product.show(well)["attempts"]) > 1, PATIENCE, "another call is turned away")
 
         doomed.kill()
         bank.status = 201
         bank.open.set()
-        view = product.ended(product.begin("well"))
+        view = product.ended(well)
         after = bank.shown(product)
         product.command("workflow", "terminate", lost)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import select
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -20,6 +21,8 @@ from workflows_app.engine.states import INSTANCE_ENDED
 
 ANSWER_SECONDS = 10
 """For an answer of a worker, which may have died; whoever asked asks again."""
+COMMAND_SECONDS = 5 * PATIENCE
+"""For a command; none waits for what never comes."""
 
 
 class Answer(NamedTuple):
@@ -152,6 +155,8 @@ class Product:
         streams = self._operator.popen
         streams.stdin.write(json.dumps(arguments) + "\n")
         streams.stdin.flush()
+        answers, _, _ = select.select([streams.stdout], [], [], COMMAND_SECONDS)
+        assert answers, f"no answer to {arguments}\n{self._operator.tail()}"
         line = streams.stdout.readline()
         assert line, f"the operator's process ended\n{self._operator.tail()}"
         return Answer(**json.loads(line))
