@@ -23,7 +23,7 @@ PUSHED = re.compile(rb'"LPUSH" "default" (.*)')
 pytestmark = [
     pytest.mark.redis,
     # A message for each step takes longer; its sizes show as well with fewer steps.
-    pytest.mark.parametrize(("apart", "steps"), [("redis", 1000), ("redis separate", 250)], indirect=["apart"]),
+    pytest.mark.parametrize(("apart", "steps"), [("redis", 500), ("redis separate", 250)], indirect=["apart"]),
 ]
 
 
