@@ -1,7 +1,7 @@
 """Which worker of pytest-xdist performs which tests, and in which order.
 
-Tests of real processes start brokers, databases and workers of ours, and mostly wait for them. They make two groups;
-one worker performs a group's tests, one after the other, so that they share what was started and do not disturb each
+Tests of real processes start brokers, databases and workers of ours, and mostly wait for them. They make groups; one
+worker performs a group's tests, one after the other, so that they share what was started and do not disturb each
 other. The other workers perform the rest meanwhile, file by file, so that what the tests of a module share is made
 once; whoever is done first takes the next file. What takes longest begins first: the groups, then the files of random
 tests, so that no worker is left with a long file when the others have nothing left to do.
@@ -24,6 +24,7 @@ REAL_PROCESSES = {
         "tests/integration/activities/messages/",
         "tests/integration/robustness/test_calls_and_processes.py",
     ),
+    "up": ("tests/acceptance/test_up.py",),
     "acceptance": (
         "tests/acceptance/",
         "tests/integration/canvas/test_real_chords.py",
@@ -55,8 +56,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Workers for ``-n auto``: two wait most of their time, so there are three on any machine."""
-    return max(1 + len(REAL_PROCESSES), min(os.cpu_count() or 1, MOST_WORKERS))
+    """Workers for ``-n auto``: those of real processes wait most of their time, so that each group has one at least."""
+    return max(len(REAL_PROCESSES), min(os.cpu_count() or 1, MOST_WORKERS))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -24,7 +24,7 @@ from tests.services.processes import PATIENCE, REPOSITORY, eventually, free_port
 pytestmark = pytest.mark.acceptance
 
 OURS = ("DATABASE_URL", "DATABASE_ADMIN_URL", "SHOP_DATABASE_URL", "CELERY_BROKER_URL", "DJANGO_SETTINGS_MODULE")
-IDLE_SHARE, IDLE_SECONDS = 0.10, 10
+IDLE_SHARE, IDLE_SECONDS = 0.10, 5
 PORTS = {name: str(free_port()) for name in ("ORCHESTRATOR_PORT", "ORCHESTRATOR_FLOWER_PORT", "ORCHESTRATOR_SHOP_PORT")}
 
 
@@ -253,7 +253,7 @@ def test_the_doctor_says_what_is_missing_and_how_to_mend_it_where_nothing_runs(t
 
 
 def test_the_demonstration_loses_nothing_when_a_worker_is_killed(tmp_path: Path) -> None:
-    answer = manage(tmp_path / "var", "demo", "--orders", "40")
+    answer = manage(tmp_path / "var", "demo", "--orders", "40", "--deadline", str(PATIENCE), seconds=2 * PATIENCE)
 
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert "were killed with SIGKILL" in answer.stdout

@@ -21,7 +21,7 @@ from workflows_app.running.parent_death import follow_parent
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/opt/homebrew/sbin", "/opt/homebrew/bin")
-PATIENCE = 120.0
+PATIENCE = 300.0
 """Seconds for whatever takes a moment on an idle machine; waiting longer costs nothing where the condition holds."""
 
 PORT_SHARES = 16
