@@ -24,7 +24,7 @@ from tests.services.processes import PATIENCE, REPOSITORY, eventually, free_port
 pytestmark = pytest.mark.acceptance
 
 OURS = ("DATABASE_URL", "DATABASE_ADMIN_URL", "SHOP_DATABASE_URL", "CELERY_BROKER_URL", "DJANGO_SETTINGS_MODULE")
-IDLE_SHARE, IDLE_SECONDS = 0.10, 5
+IDLE_SHARE, IDLE_SECONDS = 0.10, 10
 PORTS = {name: str(free_port()) for name in ("ORCHESTRATOR_PORT", "ORCHESTRATOR_FLOWER_PORT", "ORCHESTRATOR_SHOP_PORT")}
 
 

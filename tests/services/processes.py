@@ -214,8 +214,11 @@ class Process:
         """Wait for readiness; a process that ends meanwhile is an error at once, with its log."""
 
         def condition() -> bool:
-            assert self.alive, f"{self.name} ended before it was {what}\n{self.tail()}"
-            return bool(ready())
+            # Asked first: it may have been ready and be killed by its work before anybody looked.
+            lives = self.alive
+            done = bool(ready())
+            assert done or lives, f"{self.name} ended before it was {what}\n{self.tail()}"
+            return done
 
         eventually(condition, deadline, lambda: f"{self.name} {what}\n{self.tail()}")
 
