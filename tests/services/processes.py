@@ -214,7 +214,7 @@ class Process:
         """Wait for readiness; a process that ends meanwhile is an error at once, with its log."""
 
         def condition() -> bool:
-            # Asked first: it may have been ready and be killed by its work before anybody looked.
+            # One that was ready, and was killed by its work before anybody looked, was ready.
             lives = self.alive
             done = bool(ready())
             assert done or lives, f"{self.name} ended before it was {what}\n{self.tail()}"
