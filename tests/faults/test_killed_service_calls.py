@@ -13,7 +13,7 @@ from tests.services.documents import workflow
 from tests.services.processes import PATIENCE, eventually
 
 PATIENT = {"max_attempts": 100, "initial_interval": "500ms", "backoff": "fixed"}
-UNDER_WAY = "10s"
+UNDER_WAY = "15s"
 """How long the probe may take: time for a busy machine to look at it, and to be turned away, before it is killed."""
 
 
