@@ -57,7 +57,13 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Iterator[N
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[None]:
-    """Run the embedded PostgreSQL unless DATABASE_URL names a server."""
+    """Run the embedded PostgreSQL unless DATABASE_URL names a server.
+
+    A test's transaction stays open while it waits, on a busy machine for longer than a session of the product may.
+    """
+    from django.db.backends.signals import connection_created
+
+    connection_created.disconnect(dispatch_uid="workflows_app.idle")
     if os.environ.get("DATABASE_URL"):
         yield
         return

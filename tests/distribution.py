@@ -56,8 +56,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Workers for ``-n auto``: those of real processes wait most of their time, so that each group has one at least."""
-    return max(len(REAL_PROCESSES), min(os.cpu_count() or 1, MOST_WORKERS))
+    """Workers for ``-n auto``: those of real processes wait most of their time, so that each group has one, and the rest has one."""
+    return max(len(REAL_PROCESSES) + 1, min(os.cpu_count() or 1, MOST_WORKERS))
 
 
 @pytest.hookimpl(optionalhook=True)
