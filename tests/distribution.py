@@ -56,7 +56,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Workers for ``-n auto``: those of real processes wait most of their time, so that each group has one, and the rest has one."""
+    """Workers for ``-n auto``: one for each group, which mostly waits, and one at least for the rest."""
     return max(len(REAL_PROCESSES) + 1, min(os.cpu_count() or 1, MOST_WORKERS))
 
 
