@@ -39,7 +39,7 @@ test: $(VENV)/.installed-dev ## Run the tests, several at once (ARGS="-k name" c
 test-random: $(VENV)/.installed-dev ## Run 10,000 random definitions (COUNT=) by a seed that is printed (SEED=)
 	@echo "SEED=$(SEED)"
 	@RANDOM_DEFINITIONS=$(COUNT) $(BIN)/python -m pytest \
-		$(addprefix tests/unit/engine/transitions/test_random_,workflows.py undo.py leaving.py rewinds.py) \
+		$(addprefix tests/unit/engine/transitions/test_random_,workflows.py machines.py undo.py pauses.py retries.py leaving.py rewinds.py) \
 		--hypothesis-seed=$(SEED) $(ARGS)
 
 test-books: $(VENV)/.installed-dev ## 1,000 orders (ORDERS=) on Redis and RabbitMQ, a worker killed every 5 s, the books checked

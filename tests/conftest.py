@@ -14,20 +14,27 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-from tests.distribution import pytest_xdist_auto_num_workers, pytest_xdist_make_scheduler
+from tests.distribution import (
+    pytest_collection_modifyitems,
+    pytest_xdist_auto_num_workers,
+    pytest_xdist_make_scheduler,
+)
 from tests.services.fixtures import services
 
-__all__ = ["pytest_xdist_auto_num_workers", "pytest_xdist_make_scheduler", "services"]
+__all__ = [
+    "pytest_collection_modifyitems",
+    "pytest_xdist_auto_num_workers",
+    "pytest_xdist_make_scheduler",
+    "services",
+]
 
 OWN_FOLDER = pytest.StashKey[str]()
 
-# A busy machine is no fault of the code. Where CI is set, Hypothesis loads a profile of its own: no deadline either,
-# and the same examples every time.
-settings.register_profile("local", deadline=None)
-if "CI" not in os.environ:
-    settings.load_profile("local")
+# A busy machine is no fault of the code. Where CI is set, Hypothesis draws the same examples every time; that stays.
+settings.register_profile("busy", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -50,7 +57,13 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Iterator[N
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[None]:
-    """Run the embedded PostgreSQL unless DATABASE_URL names a server."""
+    """Run the embedded PostgreSQL unless DATABASE_URL names a server.
+
+    A test's transaction stays open while it waits, on a busy machine for longer than a session of the product may.
+    """
+    from django.db.backends.signals import connection_created
+
+    connection_created.disconnect(dispatch_uid="workflows_app.idle")
     if os.environ.get("DATABASE_URL"):
         yield
         return

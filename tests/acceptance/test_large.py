@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.faults import invariants
+from tests.faults.lanes import NO_TIME_LIMIT
 from tests.services.documents import workflow
 from tests.services.processes import PATIENCE, eventually
 from workflows_app.engine.states import INSTANCE_ENDED
@@ -22,7 +23,7 @@ PUSHED = re.compile(rb'"LPUSH" "default" (.*)')
 pytestmark = [
     pytest.mark.redis,
     # A message for each step takes longer; its sizes show as well with fewer steps.
-    pytest.mark.parametrize(("apart", "steps"), [("redis", 1000), ("redis separate", 250)], indirect=["apart"]),
+    pytest.mark.parametrize(("apart", "steps"), [("redis", 500), ("redis separate", 250)], indirect=["apart"]),
 ]
 
 
@@ -77,7 +78,7 @@ def ended(product: Any, instance: str) -> dict[str, Any]:
 
 def test_a_long_chain_completes_in_messages_of_bounded_size(apart, steps, monitor):
     apart.publish(workflow("long", *[echo(f"step_number_{number}") for number in range(steps)]))
-    apart.worker()
+    apart.worker(ORCHESTRATOR_TEST_BUDGET=NO_TIME_LIMIT)
     instance = apart.begin("long")
     view = ended(apart, instance)
 

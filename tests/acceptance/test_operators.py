@@ -2,7 +2,7 @@
 
 from tests.faults import invariants
 from tests.services.documents import BLOCKED, perform, workflow
-from tests.services.processes import eventually
+from tests.services.processes import PATIENCE, eventually
 
 
 def held(installation, gate: str) -> str:
@@ -91,7 +91,7 @@ def test_pausing_lets_the_running_step_finish_and_nothing_follow_until_the_resum
     answer = installation.command("workflow", "pause", instance, "--reason", "the depot is closed")
     installation.release("paused")
     eventually(
-        lambda: installation.show(instance)["steps"]["held"] == "completed", 45, lambda: "the running step has ended"
+        lambda: installation.show(instance)["steps"]["held"] == "completed", PATIENCE, "the running step has ended"
     )
     paused = installation.show(instance)
 
@@ -118,7 +118,7 @@ def test_a_failed_instance_goes_on_when_it_is_retried_and_is_not_deleted_without
     assert installation.ended(instance)["state"] == "failed"
 
     answer = installation.command("workflow", "retry", instance, "--reason", "it is back")
-    eventually(lambda: installation.show(instance)["state"] == "completed", 45, lambda: installation.tails())
+    eventually(lambda: installation.show(instance)["state"] == "completed", PATIENCE, lambda: installation.tails())
 
     assert answer.code == 0, answer
     assert installation.attempts(instance) == {"first": 1, "fails": 2}

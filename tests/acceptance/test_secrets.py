@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.faults.installations import Variant
-from tests.services.processes import eventually
+from tests.services.processes import PATIENCE, eventually
 from workflows_app.running import postgres
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.redis]
@@ -65,7 +65,7 @@ class Recorder:
     def close(self) -> None:
         self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
-        self._thread.join(5)
+        self._thread.join(PATIENCE)
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def bank() -> Iterator[tuple[str, list[str]]]:
     yield f"http://127.0.0.1:{server.server_port}", seen
     server.shutdown()
     server.server_close()
-    thread.join(5)
+    thread.join(PATIENCE)
 
 
 def document(url: str) -> dict[str, Any]:
@@ -166,7 +166,7 @@ def test_a_secret_leaves_the_worker_for_nobody_but_whom_the_step_calls(apart, ba
     view = product.run(document(url))
     product.publish(UNCLAIMED)
     waiting = product.begin("unclaimed")
-    eventually(lambda: product.messages.waiting("nobody"), 20, "its message waits")
+    eventually(lambda: product.messages.waiting("nobody"), PATIENCE, "its message waits")
     product.command("workflow", "terminate", waiting)
     product.stop_workers()
     recorder.close()

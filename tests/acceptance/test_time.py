@@ -6,9 +6,6 @@ from tests.faults import invariants
 from tests.services.documents import effect, perform, workflow
 from tests.services.processes import PATIENCE, eventually
 
-SLACK_SECONDS = 30
-"""Sweep, restart of a process and a very busy machine."""
-
 
 def test_a_failing_step_is_tried_again_after_growing_pauses(installation):
     retry = {"max_attempts": 4, "initial_interval": "400ms", "multiplier": 2, "jitter": 0}
@@ -36,7 +33,7 @@ def test_a_step_that_fails_in_every_attempt_fails_with_the_exception_as_code(ins
 
 
 def test_a_time_out_interrupts_a_blocking_call_and_the_worker_process_lives_on(installation):
-    slow = perform("slow", "test.sleep", parameters={"seconds": 600}, timeout="1s")
+    slow = perform("slow", "test.sleep", parameters={"seconds": 600}, timeout="2s")
 
     view = installation.run(workflow("slow", slow))
 
@@ -46,13 +43,13 @@ def test_a_time_out_interrupts_a_blocking_call_and_the_worker_process_lives_on(i
     eventually(lambda: len(installation.calls(instance=view["id"])) == 2, PATIENCE, "the call is interrupted")
     start, interrupt = installation.calls(instance=view["id"])
     assert interrupt["call"] == "interrupted"
-    assert 1 <= interrupt["at"] - start["at"] < 1 + SLACK_SECONDS
+    assert interrupt["at"] - start["at"] < PATIENCE
     assert start["pid"] in installation.workers()[0].children
     invariants.check(installation, [view["id"]])
 
 
 def test_a_timed_out_step_may_have_had_its_effect_and_is_undone(installation):
-    slow = effect("slow", activity="test.sleep", timeout="1s")
+    slow = effect("slow", activity="test.sleep", timeout="2s")
     slow["with"] = {"seconds": 600}
     slow["compensate"] = {"activity": "test.undo", "with": {"value": "${ output }"}}
 
@@ -69,7 +66,7 @@ def test_a_step_that_ignores_the_interrupt_loses_its_process_and_is_tried_again(
         "stubborn",
         "test.stubborn",
         parameters={"name": "stubborn", "seconds": 600},
-        timeout="1s",
+        timeout="2s",
         retry={"max_attempts": 2, "initial_interval": "100ms"},
     )
 
@@ -96,13 +93,13 @@ def test_a_wait_is_a_row_that_wakes_the_instance_in_time(installation):
 
     before, after = installation.calls("effect", instance=view["id"])
     assert view["state"] == "completed"
-    assert 1 <= after["at"] - before["at"] < 1 + SLACK_SECONDS
+    assert 1 <= after["at"] - before["at"] < PATIENCE
     invariants.check(installation, [view["id"]])
 
 
 def test_an_instance_that_runs_too_long_is_undone_with_its_cause(installation):
     document = workflow(
-        "overdue", effect("before"), {"id": "pause", "wait": {"for": "1h"}}, effect("never"), timeout="3s"
+        "overdue", effect("before"), {"id": "pause", "wait": {"for": "1h"}}, effect("never"), timeout="8s"
     )
 
     view = installation.run(document)
@@ -146,8 +143,8 @@ def test_people_see_how_far_a_running_step_is(installation):
         attempts = installation.show(instance)["attempts"]
         return attempts[0]["progress"] if attempts else None
 
-    first = eventually(progress, 30, "its progress is shown")
-    eventually(lambda: progress()["done"] > first["done"], 30, "it goes on")
+    first = eventually(progress, PATIENCE, "its progress is shown")
+    eventually(lambda: progress()["done"] > first["done"], PATIENCE, "it goes on")
     installation.release("report")
 
     assert first["message"] == "waiting for report"

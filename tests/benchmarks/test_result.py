@@ -11,7 +11,7 @@ import pytest
 from tests.benchmarks import machine, plot, report
 from tests.benchmarks.arithmetic import Target, percentile, ratio
 from tests.benchmarks.rows import Row, at_their_best, read
-from tests.services.processes import eventually
+from tests.services.processes import PATIENCE, eventually
 
 
 def row(**more):
@@ -129,7 +129,7 @@ def test_what_a_process_and_its_children_use_counts_as_their_own():
     before = machine.own_seconds(os.getpid())
 
     with subprocess.Popen([sys.executable, "-c", spend], stdin=subprocess.PIPE) as child:
-        eventually(lambda: machine.own_seconds(child.pid) >= 0.15, 20, "the child has used its time")
+        eventually(lambda: machine.own_seconds(child.pid) >= 0.15, PATIENCE, "the child has used its time")
         used = machine.own_seconds(os.getpid()) - before
         child.communicate(b"\n")
 

@@ -54,16 +54,23 @@ class Lane:
         self.count()
 
     def look_after(self) -> None:
-        """Start the worker if it does not run."""
-        if self.worker is None or not self.worker.alive:
-            points = (f"{name}={action}@{FIRED}+{SKIPPED}" for name, action in self.actions.items())
-            self.worker = self.product.worker(
-                queue=self.queue,
-                concurrency=1,
-                ORCHESTRATOR_FAILPOINTS=",".join(points),
-                ORCHESTRATOR_FAILPOINTS_DIR=str(self.folder),
-                ORCHESTRATOR_TEST_BUDGET=NO_TIME_LIMIT,
-            )
+        """Start the worker if it does not run, and wait until it consumes."""
+        if self.start():
+            self.product.await_worker(self.worker)
+
+    def start(self) -> bool:
+        """Start the worker if it does not run; whether it did not."""
+        if self.worker is not None and self.worker.alive:
+            return False
+        points = (f"{name}={action}@{FIRED}+{SKIPPED}" for name, action in self.actions.items())
+        self.worker = self.product.start_worker(
+            queue=self.queue,
+            concurrency=1,
+            ORCHESTRATOR_FAILPOINTS=",".join(points),
+            ORCHESTRATOR_FAILPOINTS_DIR=str(self.folder),
+            ORCHESTRATOR_TEST_BUDGET=NO_TIME_LIMIT,
+        )
+        return True
 
     def rest(self) -> None:
         """Wait until the worker runs and nothing is left for it: no message passes a failpoint any more."""
@@ -115,8 +122,9 @@ class Lanes:
     def __init__(self, product: Variant) -> None:
         self.product = product
         self.lanes = [Lane(product, f"lane{number}", actions) for number, actions in enumerate(LANES, 1)]
-        for lane in self.lanes:
-            lane.look_after()
+        begun = [lane for lane in self.lanes if lane.start()]
+        for lane in begun:
+            product.await_worker(lane.worker)
 
     def undisturbed(self, definition: Definition) -> str:
         """Run a definition once where nothing dies and nobody helps; the instance."""

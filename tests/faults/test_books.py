@@ -30,7 +30,9 @@ from workflows_app.engine.states import INSTANCE_ENDED
 ORDERS = int(os.environ.get("SHOP_ORDERS", "0"))
 FEW = 40
 """Orders of the sample file that are fed by ``make test``: of every kind but those whose answers come too late."""
-KILL_SECONDS = 5.0 if ORDERS else 2.0
+KILL_SECONDS = 5.0
+KILLS = 3
+"""Of a few orders: a worker dies after each of so many equal parts of them."""
 SECONDS_FOR_ONE = 2.0
 """Patience for each order of many; the late ones wait for time-outs of 15 s."""
 
@@ -96,7 +98,10 @@ def unexpected(product: Variant, order: dict[str, Any], instance: str) -> str | 
 
 
 class Killer:
-    """Kills the older of two workers when its time has come, and starts another one."""
+    """Kills the older of two workers when its time has come, and starts another one.
+
+    Its time comes again and again, or, with a few orders, when so many of them have been fed.
+    """
 
     def __init__(self, product: Variant) -> None:
         self.product = product
@@ -104,8 +109,12 @@ class Killer:
         self.killed = 0
         self.last = time.monotonic()
 
-    def poll(self) -> None:
-        if time.monotonic() - self.last < KILL_SECONDS:
+    def poll(self, begun: int) -> None:
+        if ORDERS:
+            due = time.monotonic() - self.last >= KILL_SECONDS
+        else:
+            due = self.killed < KILLS and begun >= FEW * (self.killed + 1) / (KILLS + 1)
+        if not due:
             return
         self.workers.pop(0).kill()
         self.killed += 1
@@ -119,10 +128,10 @@ def test_the_books_balance_though_orders_fail_and_workers_are_killed(product: Wi
     killer, ids = Killer(product), {}
     for order in fed():
         ids[order["order_id"]] = product.begin("order-processing", order)
-        killer.poll()
+        killer.poll(len(ids))
 
     def over() -> bool:
-        killer.poll()
+        killer.poll(len(ids))
         seen = states(product)
         return sum(seen[state] for state in INSTANCE_ENDED) == len(ids)
 

@@ -3,16 +3,11 @@
 Fused runs hold no message for what follows; Celery's chains lose theirs, or cannot send the next link.
 """
 
-import time
-
 import pytest
 
 from tests.faults import invariants
 from tests.faults.installations import CHORD_BROKERS, QUICK_BROKERS
 from tests.services.documents import BLOCKED
-
-ANSWER_SECONDS = 10
-"""Two for the publisher's patience, the rest for the command around it on a busy machine."""
 
 
 @pytest.mark.parametrize("product", [*QUICK_BROKERS, "filesystem quick", CHORD_BROKERS[0]], indirect=True)
@@ -38,14 +33,12 @@ def test_a_broker_that_dies_and_returns_holds_up_nobody_and_loses_nothing(produc
     product.called("block", count=2, name="row8")
 
     product.broker.kill()
-    began = time.monotonic()
+    # Answered while no broker is there, which comes back afterwards only.
     instances.append(product.begin("blocked", {"gate": "row8"}))
-    answered = time.monotonic() - began
     product.broker.start()
     product.release("row8")
     views = [product.ended(instance) for instance in instances]
 
-    assert answered < ANSWER_SECONDS
     assert [view["state"] for view in views] == ["completed"] * 5
     assert worker.alive, "it consumes again without a restart"
     invariants.check(product, instances)

@@ -12,6 +12,8 @@ from tests.services.documents import CHAIN, effect, perform, workflow
 from tests.services.processes import PATIENCE, eventually
 
 LOSSES = 5
+SHORT = "2"
+"""Seconds of a lease."""
 CAUGHT = ("MemoryError", "SystemExit", "RecursionError", "GeneratorExit")
 DEADLY = ("exit", "SIGSEGV", "SIGABRT")
 
@@ -25,7 +27,7 @@ def test_a_step_that_kills_its_process_every_time_is_quarantined_after_five_loss
     product.publish(CHAIN)
     # A short lease: five losses in a row shall not take a minute. Celery counts a lost message as in hand for ten
     # seconds, and fetches four for each process.
-    product.worker(concurrency=4, ORCHESTRATOR_LEASE_SECONDS="1")
+    product.worker(concurrency=4, ORCHESTRATOR_LEASE_SECONDS=SHORT)
 
     poisoned = [product.begin("fused-poison"), product.begin("sent-poison")]
     beside = product.begin("chain")
@@ -48,7 +50,7 @@ def test_whatever_a_step_raises_or_dies_of_the_others_go_on_and_the_pool_is_whol
     for name, poison in {**raising, **dying}.items():
         product.publish(workflow(name, effect("before"), poison))
     product.publish(CHAIN)
-    worker = product.worker(concurrency=2, ORCHESTRATOR_LEASE_SECONDS="1")
+    worker = product.worker(concurrency=2, ORCHESTRATOR_LEASE_SECONDS=SHORT)
     children = len(worker.children)
 
     poisoned = {name: product.begin(name) for name in (*raising, *dying)}

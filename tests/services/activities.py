@@ -76,7 +76,7 @@ def block(*, name: str, context: ActivityContext, listens: bool = True) -> Any:
     return {"name": name}
 
 
-@activity("test.block_deaf", description="Waits until a file appears; nothing interrupts it, as one call of C.")
+@activity("test.block_deaf", description="Waits until a file appears; like one call of C, nothing interrupts it.")
 def block_deaf(*, name: str, context: ActivityContext) -> Any:
     interrupt = signal.signal(INTERRUPT, signal.SIG_IGN)
     try:

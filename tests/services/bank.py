@@ -36,9 +36,9 @@ class Bank:
         """What makes a worker know it as the connection ``bank``."""
         return {"ORCHESTRATOR_CONNECTIONS": json.dumps({"bank": {"base_url": f"http://127.0.0.1:{self.port}"}})}
 
-    def registered(self, product: Product, **more: Mapping[str, Any]) -> None:
+    def registered(self, product: Product, *, timeout: str = "30s", **more: Mapping[str, Any]) -> None:
         """Register it as the service ``bank`` with one operation, ``charge``."""
-        operation = {"method": "POST", "path": "/charges", "timeout": "2s"}
+        operation = {"method": "POST", "path": "/charges", "timeout": timeout}
         document = {
             "service": "bank",
             "endpoints": [{"connection": "bank"}],

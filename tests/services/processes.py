@@ -21,8 +21,10 @@ from workflows_app.running.parent_death import follow_parent
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/opt/homebrew/sbin", "/opt/homebrew/bin")
-PATIENCE = 120.0
+PATIENCE = 300.0
 """Seconds for whatever takes a moment on an idle machine; waiting longer costs nothing where the condition holds."""
+
+PORT_SHARES = 16
 
 Answer = TypeVar("Answer")
 
@@ -53,9 +55,11 @@ def free_port() -> int:
 
     Not one of those that the system gives to whoever connects somewhere (from 32768 on Linux, 49152 elsewhere): a
     server that is killed and started again on its port would find it in use, even by those that look for the server.
+    Each of pytest-xdist's workers has ports of its own: none takes what another one has chosen and not bound yet.
     """
+    place = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % PORT_SHARES
     while True:
-        port = random.SystemRandom().randrange(15_000, 32_000)
+        port = random.SystemRandom().randrange(15_000 + place, 32_000, PORT_SHARES)
         with socket.socket() as listener, contextlib.suppress(OSError):
             listener.bind(("127.0.0.1", port))
             return port
@@ -210,8 +214,11 @@ class Process:
         """Wait for readiness; a process that ends meanwhile is an error at once, with its log."""
 
         def condition() -> bool:
-            assert self.alive, f"{self.name} ended before it was {what}\n{self.tail()}"
-            return bool(ready())
+            # One that was ready, and was killed by its work before anybody looked, was ready.
+            lives = self.alive
+            done = bool(ready())
+            assert done or lives, f"{self.name} ended before it was {what}\n{self.tail()}"
+            return done
 
         eventually(condition, deadline, lambda: f"{self.name} {what}\n{self.tail()}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import select
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -20,6 +21,8 @@ from workflows_app.engine.states import INSTANCE_ENDED
 
 ANSWER_SECONDS = 10
 """For an answer of a worker, which may have died; whoever asked asks again."""
+COMMAND_SECONDS = 5 * PATIENCE
+"""For a command; none waits for what never comes."""
 
 
 class Answer(NamedTuple):
@@ -76,6 +79,12 @@ class Product:
 
     def worker(self, *, queue: str = "default", concurrency: int = 2, pool: str = "prefork", **more: str) -> Process:
         """Start a worker and wait until it consumes; ``more`` are environment variables."""
+        worker = self.start_worker(queue=queue, concurrency=concurrency, pool=pool, **more)
+        self.await_worker(worker)
+        return worker
+
+    def start_worker(self, *, queue: str, concurrency: int, pool: str = "prefork", **more: str) -> Process:
+        """Start a worker, which consumes some seconds later; several may be on their way at once."""
         number = next(self._numbers)
         # INFO, because the tests wait for what the worker says; otherwise as the product's supervisor starts it.
         name = f"worker{number}"
@@ -83,8 +92,11 @@ class Product:
         options += " --without-gossip --without-mingle"
         worker = self._process(name, ["-m", "celery", "-A", "orchestrator", *options.split()], more)
         worker.start()
-        worker.wait_until(lambda: " ready." in worker.tail(200))
         return worker
+
+    def await_worker(self, worker: Process) -> None:
+        """Wait until a worker that was started consumes."""
+        worker.wait_until(lambda: " ready." in worker.log.read_text(errors="replace"))
 
     def _node(self, name: str) -> str:
         """A worker's name in its broker, where there may be other installations."""
@@ -152,6 +164,8 @@ class Product:
         streams = self._operator.popen
         streams.stdin.write(json.dumps(arguments) + "\n")
         streams.stdin.flush()
+        answers, _, _ = select.select([streams.stdout], [], [], COMMAND_SECONDS)
+        assert answers, f"no answer to {arguments}\n{self._operator.tail()}"
         line = streams.stdout.readline()
         assert line, f"the operator's process ended\n{self._operator.tail()}"
         return Answer(**json.loads(line))

@@ -15,7 +15,7 @@ from workflows_app.activities import ActivityError, AttemptCancelled
 
 Aggregate = Callable[..., dict[str, Any]]
 JSON = {"Content_Type": "application/json"}
-HANGS = 20
+HANGS = 60
 
 
 @pytest.fixture

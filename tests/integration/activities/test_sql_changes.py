@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.integration.activities.databases import TABLES, Postgres
+from tests.services.processes import PATIENCE
 from workflows_app.activities import ActivityError, AttemptCancelled
 
 Perform = Callable[..., Any]
@@ -165,7 +166,7 @@ def test_two_attempts_at_once_leave_the_rows_of_one(postgres: Postgres, perform:
     begun = threading.Barrier(3)
 
     def attempt() -> None:
-        begun.wait(10)
+        begun.wait(PATIENCE)
         perform("sql.load", load(table="log", rows=rows, mode="replace", batch_size=20))
 
     threads = [threading.Thread(target=attempt) for _ in range(3)]

@@ -13,6 +13,7 @@ from django.db import connections
 
 from tests.integration.artifacts.conftest import ONE, files
 from tests.integration.robustness.conftest import committed_db, fresh_sessions  # noqa: F401
+from tests.services.processes import PATIENCE
 from workflows_app.artifacts import store
 from workflows_app.engine.errors import ActivityError
 from workflows_app.models import Artifact
@@ -33,7 +34,7 @@ def together(work: Callable[[int], Any]) -> list[Any]:
 
     def run(number: int) -> None:
         try:
-            start.wait(30)
+            start.wait(PATIENCE)
             results[number] = work(number)
         except BaseException as problem:
             results[number] = problem
@@ -44,7 +45,7 @@ def together(work: Callable[[int], Any]) -> list[Any]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE)
     assert not any(thread.is_alive() for thread in threads), "a session waits for ever"
     return results
 

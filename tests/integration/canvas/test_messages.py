@@ -157,7 +157,7 @@ def forks(plan: Plan) -> bool:
             return False
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=30)
 @given(plan=drawn_plans())
 def test_no_message_and_no_moment_is_larger_than_foretold(outbox: list[Sent], plan: Plan) -> None:
     weight = canvas.weigh(plan)

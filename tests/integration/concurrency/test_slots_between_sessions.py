@@ -85,7 +85,7 @@ def in_threads(count: int, work: Callable[[int], None]) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(120)
+        thread.join(PATIENCE)
         assert not thread.is_alive()
     if trouble:
         raise trouble[0]
@@ -205,7 +205,7 @@ def test_a_start_waits_for_an_ending_that_is_not_committed_and_then_takes_its_sl
         instances.terminate(instance_id=first.pk, actor="ada")
         thread.start()
         eventually(somebody_waits, PATIENCE, lambda: "the start waits for the key")
-    thread.join(120)
+    thread.join(PATIENCE)
 
     assert [instance.state for instance in found] == ["running"]
 

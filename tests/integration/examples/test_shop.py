@@ -17,6 +17,7 @@ import pytest
 
 from examples.order_processing import catalogue
 from examples.order_processing.shop.database import Database, prepare
+from tests.services.processes import PATIENCE, eventually
 
 ROOT = Path(__file__).parents[3]
 
@@ -134,6 +135,7 @@ def test_a_late_payment_is_taken_and_answered_to_the_repeat(shop):
             headers={"Idempotency-Key": "A-1:pay"},
             timeout=0.5,
         )
+    eventually(lambda: shop.books().figures["payments"] == 1, PATIENCE, "the payment is taken")
 
     answer = shop.pay("A-1", trouble="late_payment")
 

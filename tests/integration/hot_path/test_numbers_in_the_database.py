@@ -22,7 +22,7 @@ EDGES = st.builds(
 )
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(st.one_of(JSON, DOUBLES, EDGES), min_size=5, max_size=20))
 def test_a_value_reads_as_it_will_read_from_the_database(several: list[Any]) -> None:
     texts = [values.encode(value, limit_bytes=10**6, what="the value") for value in several]

@@ -36,7 +36,7 @@ def started(version: str | None = None, **options: Any) -> Instance:
 
 
 @pytest.mark.django_db
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     document=mixed_documents() | any_documents(("core.echo",), decisions=False),
     input=inputs(),

@@ -45,7 +45,7 @@ def live(data: st.DataObject, document: dict[str, Any], input: Any, *, trouble: 
 def test_whatever_happens_around_them_they_agree() -> None:
     seen: Counter[bool] = Counter()
 
-    @examples(60)
+    @examples(30)
     @given(
         data=st.data(),
         document=mixed_documents() | any_documents(("core.echo",), decisions=False) | joins(),
@@ -55,7 +55,7 @@ def test_whatever_happens_around_them_they_agree() -> None:
         seen.update(pair.accepted for pair in live(data, document, input, trouble=True))
 
     check()
-    assert min(seen[True], seen[False]) > 10, "one of the two was hardly ever asked"
+    assert min(seen[True], seen[False]) > 3, "one of the two was hardly ever asked"
 
 
 def test_under_a_limit_with_priorities_and_cached_results_they_agree_too() -> None:
@@ -69,19 +69,19 @@ def test_under_a_limit_with_priorities_and_cached_results_they_agree_too() -> No
         more = {"cache": {"ttl": "1h"}} if "activity" in last and "compensate" not in last else {}
         return limited({**document, "steps": [*document["steps"][:-1], {**last, **more}]})
 
-    @examples(40)
+    @examples(20)
     @given(data=st.data(), document=(mixed_documents() | plain_documents()).map(limited) | chains().map(cached))
     def check(data: st.DataObject, document: dict[str, Any]) -> None:
         seen.update(pair.accepted for pair in live(data, document, 1, trouble=True))
 
     check()
-    assert min(seen[True], seen[False]) > 5, seen
+    assert min(seen[True], seen[False]) > 1, seen
 
 
 def test_the_database_decides_all_that_is_plain() -> None:
     seen: Counter[str] = Counter()
 
-    @examples(60)
+    @examples(30)
     @given(data=st.data(), document=plain_documents(), input=inputs(), trouble=st.booleans())
     def check(data: st.DataObject, document: dict[str, Any], input: Any, trouble: bool) -> None:
         for pair in live(data, document, input, trouble=trouble):
@@ -90,10 +90,10 @@ def test_the_database_decides_all_that_is_plain() -> None:
             seen[kind or "left to the engine"] += 1
 
     check()
-    assert min(seen["next"], seen["left to the engine"]) > 10, seen
+    assert min(seen["next"], seen["left to the engine"]) > 3, seen
 
 
-@examples(25)
+@examples(15)
 @given(data=st.data(), document=chains(), input=inputs())
 def test_a_row_of_steps_never_needs_the_engine(data: st.DataObject, document: dict[str, Any], input: Any) -> None:
     pairs = live(data, document, input, trouble=False)

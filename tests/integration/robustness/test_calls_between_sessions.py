@@ -13,6 +13,7 @@ from django.db import connections, transaction
 
 from tests.integration.engine.outcomes import flow
 from tests.integration.robustness.test_sessions import sweeper, together, worker
+from tests.services.processes import PATIENCE
 from workflows_app import dispatch
 from workflows_app.engine.errors import StateForbids
 from workflows_app.models import Dispatch, Instance, Notice
@@ -21,7 +22,6 @@ from workflows_app.services.steps import Claim
 
 BELOW = flow("  - {id: work, activity: core.echo, compensate: {activity: core.echo}}", name="below")
 ABOVE = flow("  - {id: below, call: {workflow: below}}\n  - {id: after, activity: core.echo}", name="above")
-PATIENCE = 20
 
 
 @pytest.fixture(autouse=True)

@@ -21,6 +21,7 @@ from django.db import connection, connections, transaction
 
 from tests.conftest import make_url
 from tests.integration.robustness.test_sessions import together
+from tests.services.processes import PATIENCE, eventually
 from workflows_app import dispatch
 from workflows_app.models import Consumption, Event, Instance, PublishedEvent, Subscription, Wakeup
 from workflows_app.services import definitions, instances, signals, sweep, verification
@@ -28,7 +29,6 @@ from workflows_app.services import definitions, instances, signals, sweep, verif
 ROOT = Path(__file__).resolve().parents[3]
 WAITS = "{id: hear, receive: {event: said, correlate: k}}"
 SAYS = "{id: say, emit: {event: said, correlate: k, data: 1}}"
-DEADLINE = 120.0
 
 pytestmark = pytest.mark.usefixtures("committed_db")
 
@@ -52,13 +52,6 @@ def state(instance_id: UUID) -> str:
     return str(Instance.objects.get(pk=instance_id).state)
 
 
-def until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
-
-
 def somebody_waits_for_a_lock() -> bool:
     with connection.cursor() as cursor:
         cursor.execute(
@@ -77,14 +70,14 @@ class Held:
         self.problem: BaseException | None = None
         self.thread = threading.Thread(target=self._run, args=(work,))
         self.thread.start()
-        assert self.done.wait(DEADLINE)
+        assert self.done.wait(PATIENCE)
 
     def _run(self, work: Callable[[], Any]) -> None:
         try:
             with transaction.atomic():
                 self.result = work()
                 self.done.set()
-                self.go.wait(DEADLINE)
+                self.go.wait(PATIENCE)
         except BaseException as problem:
             self.problem = problem
         finally:
@@ -93,7 +86,7 @@ class Held:
 
     def commit(self) -> Any:
         self.go.set()
-        self.thread.join(DEADLINE)
+        self.thread.join(PATIENCE)
         assert not self.thread.is_alive()
         assert self.problem is None
         return self.result
@@ -117,7 +110,7 @@ class Beside:
             connections.close_all()
 
     def end(self) -> Any:
-        self.thread.join(DEADLINE)
+        self.thread.join(PATIENCE)
         assert not self.thread.is_alive()
         assert self.problem is None
         return self.result
@@ -132,7 +125,7 @@ def test_a_waiter_that_begins_while_an_event_is_not_committed_yet_gets_it() -> N
     publisher = Held(say)
 
     waiter = Beside(start)
-    until(somebody_waits_for_a_lock, "the waiter does not wait for the publisher")
+    eventually(somebody_waits_for_a_lock, PATIENCE, "the waiter waits for the publisher")
     publisher.commit()
     instance = waiter.end()
 
@@ -145,7 +138,7 @@ def test_an_event_that_is_published_while_its_waiter_is_not_committed_yet_reache
     waiter = Held(start)
 
     publisher = Beside(say)
-    until(somebody_waits_for_a_lock, "the publisher does not wait for the waiter")
+    eventually(somebody_waits_for_a_lock, PATIENCE, "the publisher waits for the waiter")
     instance = waiter.commit()
     publisher.end()
 
@@ -256,7 +249,7 @@ def test_a_process_that_dies_between_the_commit_and_the_handing_over_loses_nothi
         cwd=ROOT,
         env=environment,
         capture_output=True,
-        timeout=120,
+        timeout=PATIENCE,
     )
 
     assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()

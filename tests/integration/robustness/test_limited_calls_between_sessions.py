@@ -80,7 +80,7 @@ def test_should_the_process_die_between_end_and_beginning_one_sweep_does_both(mo
 def test_callers_that_fail_and_are_ended_while_workers_and_sweepers_run_leave_no_place_taken(settings: Any) -> None:
     settings.ORCHESTRATOR_RESEND_SECONDS = 0.001
     started = [instances.start(name="case", actor="ada") for _ in range(12)]
-    most: list[int] = []
+    most = [under_way()]
 
     def sometimes(chance: random.Random) -> dict[str, Any] | None:
         error = {"code": "BOOM", "message": "no", "details": {}, "recoverable": False}

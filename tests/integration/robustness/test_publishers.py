@@ -8,6 +8,7 @@ import pytest
 
 from tests.integration.decision_tables.documents import publish
 from tests.integration.robustness.test_sessions import together
+from tests.services.processes import PATIENCE
 from workflows_app.engine.errors import Conflict
 from workflows_app.models import AuditEntry, DecisionTableVersion
 from workflows_app.services import verification
@@ -21,7 +22,7 @@ def test_several_publishers_at_once_leave_one_version(same: bool) -> None:
 
     def work() -> None:
         percent = next(percents)
-        gate.wait(30)
+        gate.wait(PATIENCE)
         publish(large=percent)
 
     raised = together(*[work] * 6)

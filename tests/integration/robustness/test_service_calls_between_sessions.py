@@ -12,6 +12,7 @@ from django.db import connection
 
 from tests.integration.remote_services.conftest import SERVICE
 from tests.integration.robustness.test_sessions import together
+from tests.services.processes import PATIENCE
 from workflows_app import dispatch
 from workflows_app.engine.errors import ActivityError
 from workflows_app.models import Breaker, Dispatch, Place, Turn
@@ -39,7 +40,7 @@ def admitted(claim: Claim | None = None) -> Any:
         instance_id=claim.instance_id if claim else uuid4(),
         path=claim.path if claim else "pay",
         number=claim.number if claim else 1,
-        seconds=30,
+        seconds=PATIENCE,
     )
 
 
@@ -59,15 +60,15 @@ class Crowd:
         self.refused: list[str] = []
 
     def ask(self, number: int) -> None:
-        self.together.wait(30)
+        self.together.wait(PATIENCE)
         try:
             with admitted(self.claims[number] if self.claims else None) as verdict:
                 self.inside.append(number)
-                self.answered.wait(30)
+                self.answered.wait(PATIENCE)
                 verdict.outcome = Outcome.ANSWERED
         except ActivityError as refused:
             self.refused.append(refused.code)
-            self.answered.wait(30)
+            self.answered.wait(PATIENCE)
 
     def come(self) -> None:
         assert together(*[lambda number=number: self.ask(number) for number in range(ASKING)]) == []

@@ -21,6 +21,7 @@ WAITS = "steps: [{id: a, wait: {for: 1ms}}, {id: b, activity: core.echo}]"
 UNTIL = 'steps: [{id: a, wait: {for: 1ms}}, {id: b, wait: {until: "${ input.at }"}}]'
 BRANCHES = ", ".join(f"b{n}: [{{id: s{n}, activity: core.echo}}]" for n in range(60))
 OUTPUTS = ", ".join(f'k{n}: "${{ steps.s{n}.output }}"' for n in range(60))
+PUBLISH = dispatch.publish
 TWO = "steps: [{id: a, activity: core.echo}, {id: b, activity: core.echo}]"
 
 
@@ -79,12 +80,12 @@ def test_a_locked_instance_does_not_hold_up_the_sweep() -> None:
         with transaction.atomic():
             Instance.objects.select_for_update().get(pk=first.pk)
             ready.set()
-            done.wait(120)
+            done.wait(PATIENCE)
 
     holder = Session(hold)
-    ready.wait(60)
+    assert ready.wait(PATIENCE)
     sweeper = Session(sweep.run)
-    sweeper.join(60)
+    sweeper.join(PATIENCE / 2)
     try:
         assert state(second, "a") == "completed"
     finally:
@@ -97,13 +98,15 @@ def test_a_locked_instance_does_not_hold_up_the_sweep() -> None:
 def test_a_row_that_the_database_refuses_does_not_stop_the_sweep(at: str) -> None:
     start(UNTIL, {"at": at})
     good = start("steps: [{id: a, wait: {for: 300ms}}, {id: b, activity: core.echo}]")
-    for _ in range(6):
-        time.sleep(0.1)
+
+    def swept() -> bool:
         try:
             sweep.run()
         except Exception as problem:
             print(type(problem).__name__, problem)
-    assert state(good, "a") == "completed"
+        return state(good, "a") == "completed"
+
+    eventually(swept, PATIENCE, "the other one goes on")
 
 
 def test_a_wait_beyond_the_calendar_can_still_be_cancelled() -> None:
@@ -121,10 +124,12 @@ def test_an_outcome_survives_a_dropped_connection() -> None:
 
     def drop() -> None:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+            cursor.execute("SELECT pg_terminate_backend(%s, %s)", [pid, int(PATIENCE * 1000)])
+            gone.append(cursor.fetchone()[0])
 
+    gone: list[bool] = []
     Session(drop).join()
-    time.sleep(0.2)
+    assert gone == [True]
     try:
         assert steps.succeeded(claim=held, output=1)
         assert state(instance, "a") == "completed"
@@ -189,7 +194,7 @@ def test_an_activity_that_leaves_a_transaction_open_does_not_swallow_its_outcome
     registry.discover()
     instance = start(f"steps: [{{id: a, activity: {name}}}]")
     worker = Session(lambda: execution.run(claim(instance)))
-    worker.join(60)
+    worker.join(PATIENCE)
     assert (worker.raised, state(instance, "a")) == (None, "completed")
 
 
@@ -242,12 +247,13 @@ def test_a_broken_plugin_does_not_lose_the_steps_of_the_others(settings: Any, mo
     settings.ORCHESTRATOR_ACTIVITY_MODULES = [*settings.ORCHESTRATOR_ACTIVITY_MODULES, "no.such.module"]
     monkeypatch.setattr(registry, "_is_discovered", False)
     worker = Session(lambda: (discover_activities(), execution.run(claim(instance))))
-    worker.join(60)
+    worker.join(PATIENCE)
     assert (worker.raised, state(instance, "a")) == (None, "completed")
 
 
-def test_a_sweep_asks_a_broker_that_is_away_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
+def test_a_sweep_asks_a_broker_that_is_away_once(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    settings.ORCHESTRATOR_RESEND_SECONDS = PATIENCE
+    monkeypatch.setattr(dispatch, "publish", PUBLISH)
     tried: list[int] = []
 
     def away(*_: Any) -> None:
@@ -259,7 +265,7 @@ def test_a_sweep_asks_a_broker_that_is_away_once(monkeypatch: pytest.MonkeyPatch
         start(WAITS)
     time.sleep(0.05)
     sweep.fire_timers()
-    assert 1 <= len(tried) <= 2
+    assert len(tried) == 1
 
 
 def test_the_undo_of_an_unknown_effect_does_not_see_the_substitute_output() -> None:
@@ -319,5 +325,8 @@ def test_a_settle_reads_as_many_rows_in_a_long_chain_as_in_a_short_one() -> None
             )
             return int(cursor.fetchone()[0])
 
+    with connection.cursor() as cursor:
+        # For small tables the planner chooses by statistics, which come whenever they come.
+        cursor.execute("SET enable_seqscan = off")
     read(12)
     assert read(400) < 3 * read(20)

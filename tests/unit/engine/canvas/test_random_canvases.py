@@ -17,7 +17,7 @@ from workflows_app.engine.states import STEP_OPEN
 
 SEEDS = st.integers(0, 2**32 - 1)
 DRAWN = whole_language() | flat() | nested()
-RANDOM = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+RANDOM = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def sequential(drawn: Definition) -> dict[str, Any]:

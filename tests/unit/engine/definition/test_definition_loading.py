@@ -184,4 +184,4 @@ def test_text_of_one_megabyte_ends_quickly_whatever_it_repeats(unit):
     started = time.process_time()
     with contextlib.suppress(DefinitionInvalid):
         definition.load(text)
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < 20

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.strategies.effort import many
 from tests.strategies.machines import machines
 from tests.strategies.sagas import meshes, sagas
 from tests.unit.engine.transitions.machine_simulator import MachineSimulator
@@ -22,8 +22,6 @@ from workflows_app.engine.replay import differences, replay
 from workflows_app.engine.states import InstanceState, StepState
 from workflows_app.engine.transitions import RetryUndo, Terminate
 
-EXAMPLES = int(os.environ.get("RANDOM_DEFINITIONS", "80"))
-some = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 BEGINNINGS = (EventType.STEP_COMPENSATING,)
 
 
@@ -31,7 +29,7 @@ def of(simulator: Simulator, path: str, *kinds: EventType) -> list[Event]:
     return [event for event in simulator.events if event.step == path and event.type in kinds]
 
 
-@some
+@many
 @given(
     definition=sagas() | meshes(),
     seed=SEEDS,
@@ -52,7 +50,7 @@ def test_whatever_is_seen_to_the_undone_set_is_exact_and_the_ending_true(definit
     assert_none_overtakes_what_depended_on_it(simulator, oracle)
 
 
-@some
+@many
 @given(definition=machines(), seed=SEEDS, mends=st.integers(1, 8))
 def test_the_undo_of_a_machine_that_failed_is_seen_to_as_well(definition, seed, mends):
     simulator = MachineSimulator(definition, seed, cancel=True)
@@ -66,7 +64,7 @@ def test_the_undo_of_a_machine_that_failed_is_seen_to_as_well(definition, seed, 
         assert_all_told(simulator)
 
 
-@some
+@many
 @given(definition=sagas() | meshes(), seed=SEEDS, order=st.randoms(use_true_random=False))
 def test_with_every_undo_mended_and_retried_the_instance_is_compensated(definition, seed, order):
     simulator = Simulator(definition, seed, trouble=0.3)
@@ -88,7 +86,7 @@ def test_with_every_undo_mended_and_retried_the_instance_is_compensated(definiti
     assert set(simulator.failed_undos()) == hopeless
 
 
-@some
+@many
 @given(definition=sagas() | meshes(), seed=SEEDS, steps=st.integers(0, 3))
 def test_terminated_while_undos_run_again_it_stands_where_it_stood(definition, seed, steps):
     simulator = Simulator(definition, seed, trouble=0.4)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from itertools import pairwise
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.strategies.effort import many
 from tests.strategies.machines import documents, machines
 from tests.unit.engine.transitions.machine_simulator import MachineSimulator
 from workflows_app.engine.definition import dump, language_schema, load, parse
@@ -20,7 +21,6 @@ from workflows_app.engine.states import STEP_OPEN, AttemptState, Role, StepState
 SEEDS = st.integers(0, 2**32 - 1)
 PAUSES = st.sampled_from([0, 0, 1, 5])
 """How often the machine is paused and resumed."""
-many = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @many

@@ -6,14 +6,15 @@ import random
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.strategies.definitions import definitions
+from tests.strategies.effort import many
 from tests.strategies.machines import machines
 from tests.unit.engine.transitions.machine_simulator import MachineSimulator
 from tests.unit.engine.transitions.simulator import Simulator
-from tests.unit.engine.transitions.test_random_workflows import drawn, many
+from tests.unit.engine.transitions.test_random_workflows import drawn
 from workflows_app.engine.definition import Definition
 from workflows_app.engine.definition.model import (
     ChoiceBody,
@@ -65,7 +66,7 @@ def test_a_pause_in_which_nothing_happens_leaves_everything_as_it_was(definition
     Impatient(definition, seed, cancel=cancel).run()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@many
 @given(definition=machines(), seed=SEEDS, cancel=st.booleans())
 def test_a_pause_in_which_nothing_happens_leaves_a_machine_as_it_was(definition, seed, cancel):
     ImpatientMachine(definition, seed, cancel=cancel).run()

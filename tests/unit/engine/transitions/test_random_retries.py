@@ -9,9 +9,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.strategies.definitions import definitions
+from tests.strategies.effort import many
 from tests.unit.engine.transitions.simulator import Simulator
 from tests.unit.engine.transitions.test_random_pauses import SEEDS, in_any_order
-from tests.unit.engine.transitions.test_random_workflows import many
 from workflows_app.engine.definition import Definition
 from workflows_app.engine.definition.model import ChoiceBody, ForeachBody, LoopBody, OnError, ParallelBody, Step
 from workflows_app.engine.replay import differences, replay

@@ -9,9 +9,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.strategies.definitions import definitions
+from tests.strategies.effort import many
 from tests.strategies.sagas import meshes, sagas
 from tests.unit.engine.transitions.simulator import Simulator
-from tests.unit.engine.transitions.test_random_leaving import assert_none_overtakes_what_depended_on_it, some
+from tests.unit.engine.transitions.test_random_leaving import assert_none_overtakes_what_depended_on_it
 from tests.unit.engine.transitions.test_random_retries import unforgiving
 from tests.unit.engine.transitions.test_random_undo import ENDS, SEEDS
 from tests.unit.engine.transitions.undo_oracle import Oracle
@@ -73,7 +74,7 @@ def scope(oracle: Oracle, data: Any) -> set[str]:
     return behind | ({data["to"]} if data["including"] else set())
 
 
-@some
+@many
 @given(
     definition=sagas() | meshes(),
     seed=SEEDS,
@@ -129,7 +130,7 @@ def assert_as_told(simulator: Simulator) -> None:
     assert differences(replay(simulator.graph, instance, simulator.events), simulator.state) == []
 
 
-@some
+@many
 @given(
     definition=definitions(activities=("core.echo",), max_steps=14, endings=False).map(unforgiving),
     seeds=st.tuples(SEEDS, SEEDS),

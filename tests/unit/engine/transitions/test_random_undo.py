@@ -5,12 +5,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.strategies.effort import many
 from tests.strategies.sagas import meshes, sagas
 from tests.unit.engine.transitions.simulator import Simulator
-from tests.unit.engine.transitions.test_random_workflows import EXAMPLES
 from tests.unit.engine.transitions.undo_oracle import Oracle, undo_states
 from workflows_app.engine.definition import parse
 from workflows_app.engine.events import EventType
@@ -20,7 +20,6 @@ from workflows_app.engine.transitions import Terminate
 from workflows_app.engine.transitions.repeating import PORTION
 
 SEEDS = st.integers(0, 2**32 - 1)
-many = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 ENDS = (EventType.STEP_COMPENSATED, EventType.STEP_COMPENSATION_FAILED)
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from unittest import mock
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategies.definitions import definitions
+from tests.strategies.effort import many
 from tests.strategies.joins import joining
 from tests.unit.engine.transitions.simulator import Simulator
 from workflows_app.engine import handing
@@ -31,9 +31,6 @@ MEDDLES = st.sampled_from([0, 0, 4])
 with_people = definitions(activities=("core.echo", "core.fail"), max_steps=14, people=True)
 calling = definitions(activities=("core.echo", "core.fail"), max_steps=12, calls=True)
 drawn = definitions(max_steps=14) | joining() | definitions(max_steps=14, events=True) | calling | with_people
-EXAMPLES = int(os.environ.get("RANDOM_DEFINITIONS", "250"))
-"""How many definitions each test draws: `make test-random` draws more."""
-many = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @many

