@@ -322,7 +322,8 @@ class _Author:
                 step[key] = self.draw(_DURATIONS)
         if self.chance():
             undo = {"activity": "core.echo", "with": {"undone": "${ output }", "asked": "${ with }"}}
-            step["compensate"] = self.draw(st.sampled_from([undo, {**undo, "timeout": "30s"}, "irreversible"]))
+            written = [undo, {**undo, "timeout": "30s"}, {**undo, "when": "output != null"}, "irreversible"]
+            step["compensate"] = self.draw(st.sampled_from(written))
 
     def receive(self, readable: list[str]) -> dict[str, Any]:
         """Write what is waited for; a condition may hold, not hold, or fail."""

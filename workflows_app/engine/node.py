@@ -337,6 +337,11 @@ class Node:
         return expressions.compile_value(dict(undo.parameters) if undo else None)
 
     @cached_property
+    def undo_when(self) -> Expression | None:
+        """What must hold for the step to need its undo."""
+        return _expression(self.step.compensate.when if self.step.compensate else None)
+
+    @cached_property
     def cache_key(self) -> Value:
         """What a cached result is found by: by default the parameters."""
         cache = self.step.cache
@@ -404,8 +409,8 @@ class Node:
 
 COMPILED = (
     "when", "cases", "value", "cache_key", "where", "completes_when", "repeats_while", "repeats_until",
-    "undo_parameters", "error_output", "fallback_parameters", "idempotency_key", "retry_when", "undo_retry_when",
-    "retry_limits", "undo_retry_limits", "reads", "reads_input",
+    "undo_parameters", "undo_when", "error_output", "fallback_parameters", "idempotency_key", "retry_when",
+    "undo_retry_when", "retry_limits", "undo_retry_limits", "reads", "reads_input",
 )  # fmt: skip
 """What a node makes of its step's texts: the same wherever the step is repeated."""
 

@@ -86,6 +86,11 @@ class Facts:
         rows = step_names.steps(self.instance.pk).filter(name__in=names, state=StepState.COMPLETED)
         return Paths.of(rows.order_by("-settled", "-id"))
 
+    def undone_if(self, paths: Paths) -> list[str]:
+        """Name those of these steps whose undo has a condition."""
+        nodes = ((path, self.graph.written[split(path)[1]]) for path in paths.first)
+        return [self.name(path) for path, node in nodes if node.undo_when is not None]
+
     def steps(self, **conditions: Any) -> Paths:
         """Steps by their state, in the order in which they began; iterations are none."""
         rows = Step.objects.filter(instance_id=self.instance.pk, **conditions).exclude(path__endswith="]")
@@ -119,6 +124,8 @@ def cancel(facts: Facts) -> Consequence:
     undone = facts.undoable()
     if not undone:
         says.append("No step that has completed has anything to undo.")
+    if asked := facts.undone_if(undone):
+        says.append(f"These are undone only if their condition holds then: {', '.join(asked)}.")
     return Consequence(says=says, undone=facts.names(undone))
 
 

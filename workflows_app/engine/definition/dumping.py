@@ -190,7 +190,7 @@ def _compensation(undo: Compensation | None) -> Document | None:
     parameters = {"with": dict(undo.parameters) or None}
     return {
         "activity": undo.activity,
-        **_filled(**parameters, timeout=_duration(undo.timeout), retry=_retry(undo.retry)),
+        **_filled(**parameters, when=undo.when, timeout=_duration(undo.timeout), retry=_retry(undo.retry)),
     }
 
 

@@ -105,10 +105,14 @@ class Retry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compensation:
-    """How a step is undone: an activity with parameters over the step's own ``output`` and ``with``."""
+    """How a step is undone: an activity with parameters over the step's own ``output`` and ``with``.
+
+    ``when``: an expression over the same; where it does not hold, the step needs no undo.
+    """
 
     activity: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    when: str | None = None
     timeout: float | None = None
     retry: Retry | None = None
 

@@ -248,6 +248,7 @@ def _compensation(raw: Mapping[str, Any]) -> Compensation:
     return Compensation(
         activity=raw["activity"],
         parameters=raw.get("with", {}),
+        when=_expression(raw.get("when")),
         timeout=_duration(raw.get("timeout")),
         retry=_retry(raw.get("retry")),
     )

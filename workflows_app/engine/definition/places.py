@@ -39,7 +39,7 @@ IN_CACHE = frozenset({"input", "instance", "with"})
 IN_IDEMPOTENCY_KEY = (EVERYWHERE | {"with"}) - {"now"}
 """All that a step's parameters may read but the time: with it, the same work would have another key each time."""
 WITH_EVENT = EVERYWHERE | {"event"}
-IN_UNDO = EVERYWHERE | {"output", "with"}
+IN_UNDO = WITH_ERROR | {"output", "with"}
 IN_MACHINE = (EVERYWHERE - {"steps"}) | {"state"}
 
 
@@ -176,6 +176,9 @@ def of_step(step: Step, keys: Keys = ()) -> Iterator[Place]:
             roots=IN_UNDO,
             reads_itself=True,
         )
+        if step.compensate.when is not None:
+            where, condition = (*keys, "compensate", "when"), step.compensate.when
+            yield Place(keys=where, value=condition, is_template=False, reader=name, roots=IN_UNDO, reads_itself=True)
         yield from of_retry((*keys, "compensate", "retry"), step.compensate.retry, name)
 
 

@@ -88,4 +88,6 @@ def undo_words(undo: Any) -> Sentence:
     pieces: list[str | Span] = ["performs ", code(undo["activity"])]
     if undo.get("timeout"):
         pieces.append(f", at most {undo['timeout']} an attempt")
+    if undo.get("when"):
+        pieces += ["; needed only if ", code(undo["when"])]
     return sentence(*pieces)

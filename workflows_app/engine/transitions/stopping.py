@@ -151,6 +151,13 @@ def stop(draft: Draft, *, ending: str, undo: bool, **data: Any) -> None:
     drain(draft, None)
 
 
+def end(draft: Draft) -> None:
+    """End a stopped instance in which everything has drained and nothing was undone."""
+    cancelled = draft.instance.ending == "cancelled"
+    draft.emit(EventType.INSTANCE_CANCELLED if cancelled else EventType.INSTANCE_FAILED)
+    draft.command(ClearTimers(step=""))
+
+
 def stop_block(draft: Draft, node: Node, problem: Mapping[str, Any]) -> None:
     """Stop one open block, which then fails with ``problem``."""
     draft.emit(EventType.STEP_STOPPING, node.path, error=dict(problem))

@@ -91,6 +91,11 @@ def test_a_pinned_decision_table_is_named_with_its_version() -> None:
         ({"on_error": {"goto": "later"}}, "On error", "goes on at later; what stands between is skipped"),
         ({"on_error": {"fallback": {"activity": "x.y"}}}, "On error", "performs x.y instead"),
         ({"on_error": {"output": 1}}, "On error", "goes on with an output that is written here"),
+        (
+            {"compensate": {"activity": "x.y", "when": "output.paid"}},
+            "Undone by",
+            "performs x.y; needed only if output.paid",
+        ),
         ({"compensate": "irreversible"}, "Undone by", "cannot be undone"),
         ({"disabled": True}, "Disabled", "it is skipped"),
         ({"idempotency_key": "order-${ input.id }"}, "Idempotency key", "order-${ input.id }"),

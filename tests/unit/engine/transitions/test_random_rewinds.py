@@ -108,8 +108,8 @@ def assert_exact(simulator: Simulator, oracle: Oracle) -> None:
         if event.type in TURNS and not event.data.get("again"):
             only = scope(oracle, event.data) if event.type is EventType.INSTANCE_REWINDING else None
             expected, begun = world.to_undo(only), set()
-        elif event.type is EventType.STEP_COMPENSATING and event.step not in calls:
-            begun.add(event.step)
+        elif event.type in (EventType.STEP_COMPENSATING, EventType.STEP_UNDO_UNNEEDED) and event.step not in calls:
+            begun.add(event.step)  # or its condition said that there is no need to
         elif event.type is EventType.INSTANCE_REWOUND and expected is not None:
             assert begun == expected
             expected = None

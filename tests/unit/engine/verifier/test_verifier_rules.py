@@ -123,12 +123,19 @@ FAULTS = {
     ),
     "output outside an undo": ([echo("${ output.id }")], {}, "UNKNOWN_NAME", "steps[0].with.value", "compensate"),
     "error outside a retry": ([echo("${ error.code }")], {}, "UNKNOWN_NAME", "steps[0].with.value", "retry.when"),
-    "error in an undo": (
-        [echo(compensate={"activity": "core.echo", "with": {"a": "${ error.code }"}})],
+    "a step that is not upstream in the condition of an undo": (
+        [echo(compensate={"activity": "core.echo", "when": "steps.y.output.n > 0"}), echo(name="y")],
+        {},
+        "NOT_UPSTREAM",
+        "steps[0].compensate.when",
+        "not upstream",
+    ),
+    "a misspelt name in the condition of an undo": (
+        [echo(compensate={"activity": "core.echo", "when": "outptu.n > 0"})],
         {},
         "UNKNOWN_NAME",
-        "steps[0].compensate.with.a",
-        "retry.when",
+        "steps[0].compensate.when",
+        "did you mean `output`",
     ),
     "an event where none arrives": (
         [echo("${ event.data }")],
@@ -333,6 +340,15 @@ SOUND = {
             name="y",
             compensate={"activity": "bank.pay", "with": {"amount": "${ output.n + with.n + steps.x.output }"}},
         ),
+    ],
+    "an undo that asks why, and whether it is needed": [
+        echo(
+            compensate={
+                "activity": "core.echo",
+                "with": {"why": "${ error.code }"},
+                "when": "output.n > 0 && with.n > 0 && steps.x.attempts > 0 && error != null && vars.v == input.a",
+            }
+        )
     ],
     "a step that reads itself in its undo": [
         echo(compensate={"activity": "core.echo", "with": {"a": "${ steps.x.output }"}})

@@ -154,10 +154,12 @@ DEFINITIONS: Schema = {
         "anyOf": [
             {"description": "`irreversible` marks a pivot: nothing undoes it.", "const": "irreversible"},
             mapping(
-                "An activity that undoes the step; `output` and `with` are the step's own.",
+                "An activity that undoes the step; `output` and `with` are the step's own, `error` says what it is "
+                "undone for.",
                 {
                     "activity": ref("activity_name"),
                     "with": ref("parameters"),
+                    "when": described("expression", "The step needs no undo unless this holds when its turn comes."),
                     "timeout": described("duration", "Time for one attempt of the undo."),
                     "retry": ref("retry"),
                 },
