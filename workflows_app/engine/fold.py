@@ -81,6 +81,7 @@ def _falling_back(state: State, node: Node, event: Event) -> None:
         state=StepState.SCHEDULED,
         role=Role.FALLBACK,
         undo_input=event.data["input"],
+        error_case=event.data.get("error_case"),
         generation=event.data["generation"],
         error=event.data["error"],
         failures=0,

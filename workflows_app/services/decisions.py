@@ -117,7 +117,7 @@ def _decide(
 def looked_up(
     slice_: Slice, occurrence: Occurrence, *, now: datetime, actor: str = "engine", tables: Tables | None = None
 ) -> Decision:
-    """Decide, and look up the decision tables and cached results that this asks for: the instance stays as it was read.
+    """Decide, and look up what of other tables this asks for: the instance stays as it was read.
 
     Args:
         tables: those at hand, to which others are added: one decision sees one version of each.
@@ -134,6 +134,9 @@ def looked_up(
                 tables[miss.table] = decision_tables.at_hand(*miss.table)
             elif miss.cached:
                 slice_ = cached_results.look_up(slice_, miss.cached)
+            elif miss.failed_at is not None:
+                times = slices.failed_at(UUID(slice_.instance.id), miss.failed_at)
+                slice_ = replace(slice_, failed_at={**slice_.failed_at, miss.failed_at: times})
             else:
                 raise
 

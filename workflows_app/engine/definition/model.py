@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from workflows_app.engine.definition.machine import Machine
+from workflows_app.engine.definition.reactions import FAILING, Reactions
 
 MOST_ITEMS = 100_000
 """How many items a ``foreach`` may have."""
@@ -49,14 +50,6 @@ class Backoff(StrEnum):
     LINEAR = "linear"
     EXPONENTIAL = "exponential"
     RANDOM = "random"
-
-
-class OnError(StrEnum):
-    FAIL = "fail"
-    CONTINUE = "continue"
-    GOTO = "goto"
-    FALLBACK = "fallback"
-    OUTPUT = "output"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,11 +311,8 @@ class Step:
     timeout: float | None = None
     deadline: float | None = None
     retry: Retry | None = None
-    on_error: OnError = OnError.FAIL
-    on_error_output: Any = None
-    goto: str | None = None
+    on_error: Reactions = FAILING
     result: str | None = None
-    fallback: ActivityBody | None = None
     compensate: Compensation | None = None
     irreversible: bool = False
     queue: str | None = None

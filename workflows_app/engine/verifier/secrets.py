@@ -40,8 +40,9 @@ def problems(outline: Outline, known_secrets: Callable[[], Collection[str]] | No
 def _parameters(keys: Keys, step: Step) -> Iterator[tuple[Keys, Mapping[str, Any]]]:
     if isinstance(step.body, ActivityBody):
         yield (*keys, "with"), step.body.parameters
-    if step.fallback is not None:
-        yield (*keys, "on_error", "fallback", "with"), step.fallback.parameters
+    for inner, reaction in step.on_error.written():
+        if reaction.fallback is not None:
+            yield (*keys, *inner, "fallback", "with"), reaction.fallback.parameters
     if step.compensate is not None:
         yield (*keys, "compensate", "with"), step.compensate.parameters
 

@@ -92,6 +92,22 @@ def test_a_pinned_decision_table_is_named_with_its_version() -> None:
         ({"on_error": {"fallback": {"activity": "x.y"}}}, "On error", "performs x.y instead"),
         ({"on_error": {"output": 1}}, "On error", "goes on with an output that is written here"),
         (
+            {"on_error": [
+                {"codes": ["A", "B"], "when": "error.recoverable", "then": "continue"},
+                {"attempts": {"at_least": 3, "within": "10m"}, "then": {"fallback": {"activity": "x.y"}}},
+                {"then": {"goto": "later"}},
+            ]},
+            "On error",
+            "after A, B and where error.recoverable: the step counts as failed and the instance goes on; "
+            "once 3 attempts failed within 10m: performs x.y instead; "
+            "otherwise: goes on at later; what stands between is skipped",
+        ),
+        (
+            {"on_error": [{"codes": ["A"], "then": "continue"}]},
+            "On error",
+            "after A: the step counts as failed and the instance goes on; otherwise the instance fails",
+        ),
+        (
             {"compensate": {"activity": "x.y", "when": "output.paid"}},
             "Undone by",
             "performs x.y; needed only if output.paid",

@@ -29,6 +29,7 @@ class World:
 
     oracle: Oracle
     stands: set[str] = field(default_factory=set)
+    spared: set[str] = field(default_factory=set)
     runs: dict[str, int] = field(default_factory=dict)
     role: dict[str, str] = field(default_factory=dict)
 
@@ -42,8 +43,12 @@ class World:
             for each in data["again"]:
                 self.runs[each] = self.runs.get(each, 0) + 1
                 self.role.pop(each, None)
-                assert each not in self.stands or not self._can_be_undone(each), "it runs again, so it was undone"
+                undone = each not in self.stands or each in self.spared or not self._can_be_undone(each)
+                assert undone, "it runs again, so it was undone, or need not be"
             self.stands -= set(data["again"])
+            self.spared.clear()
+        elif event.type is EventType.STEP_UNDO_UNNEEDED:
+            self.spared.add(path)
         elif path and event.type not in ENDS and self.role.get(path) != "compensation":
             unknown = data.get("effect_unknown") or data.get("attempt_state") in UNKNOWN
             whole = event.type is EventType.STEP_COMPLETED and (
