@@ -194,9 +194,7 @@ def _reaction(reaction: Reaction) -> Any:
         case OnError.GOTO:
             return {"goto": reaction.goto}
         case _ if reaction.fallback is not None:
-            instead = reaction.fallback
-            parameters = {"with": dict(instead.parameters) or None}
-            return {"fallback": {"activity": instead.activity, **_filled(**parameters)}}
+            return {"fallback": _body(reaction.fallback)}
     return reaction.kind.value
 
 

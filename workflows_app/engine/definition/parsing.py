@@ -42,7 +42,7 @@ from workflows_app.engine.definition.model import (
     WaitBody,
 )
 from workflows_app.engine.definition.moments import normal_moment
-from workflows_app.engine.definition.reactions import ErrorCase, Fallback, OnError, Reaction, Reactions, Threshold
+from workflows_app.engine.definition.reactions import ErrorCase, OnError, Reaction, Reactions, Threshold
 from workflows_app.engine.durations import parse_duration
 from workflows_app.engine.errors import Problem
 from workflows_app.engine.values import faults
@@ -255,7 +255,7 @@ def _reaction(raw: Any) -> Reaction:
         return Reaction(kind=OnError.GOTO, goto=raw["goto"])
     if "fallback" in raw:
         instead = raw["fallback"]
-        body = Fallback(activity=instead["activity"], parameters=instead.get("with", {}))
+        body = ActivityBody(activity=instead["activity"], parameters=instead.get("with", {}))
         return Reaction(kind=OnError.FALLBACK, fallback=body)
     return Reaction(kind=OnError.OUTPUT, output=raw["output"])
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workflows_app.engine.definition.model import ActivityBody
 
 
 class OnError(StrEnum):
@@ -17,21 +20,16 @@ class OnError(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fallback:
-    """An activity that stands in for a step's own."""
-
-    activity: str
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Reaction:
-    """What follows: ``goto`` names a step, ``output`` stands for that of the step; each goes with its ``kind``."""
+    """What follows: ``goto`` names a step, ``output`` stands for that of the step, ``fallback`` for its activity.
+
+    Each of them goes with its ``kind``.
+    """
 
     kind: OnError = OnError.FAIL
     goto: str | None = None
     output: Any = None
-    fallback: Fallback | None = None
+    fallback: ActivityBody | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +84,7 @@ class Reactions:
         for place, case in enumerate(self.cases):
             yield ("on_error", place, "then"), case.then
 
-    def fallback(self, case: int | None) -> Fallback | None:
+    def fallback(self, case: int | None) -> ActivityBody | None:
         """Return what stands in, by the place of its case (``None``: ``on_error`` is no list of cases)."""
         return self.plain.fallback if case is None else self.cases[case].then.fallback
 
