@@ -6,8 +6,8 @@ for what outlives a run: the attempts and generations count on, so that nothing 
 ``rerun`` counts the runs, so that other systems do not take the new one for a repetition of the old.
 
 ``rewind`` of the instance keeps what was asked for meanwhile: ``{to, including, resume, by, reason, pending, open}``,
-of which the last two are what the instance's own failure had ended (see ``reopening``), and ``input`` where the step is
-to run with other parameters.
+of which the last two are what the instance's own failure had ended (see ``reopening``), ``input`` where the step is
+to run with other parameters, and ``variables`` where these have other values then.
 """
 
 from __future__ import annotations

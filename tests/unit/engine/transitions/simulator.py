@@ -321,10 +321,7 @@ class Simulator(Operators):
 
     def take(self, occurrence: Occurrence, about: str | None) -> None:
         decision = self._decide_on_demand(occurrence, about)
-        tables = {asked: TABLES.get(asked) for asked in ASKED}
-        failed_at = {path: self._failed_at(path) for path in self.state.steps}
-        everything = self._slice(set(), set(), True, True, complete=True, tables=tables, failed_at=failed_at)
-        whole = decide(everything, occurrence, now=self.now)
+        whole = decide(self.everything(), occurrence, now=self.now)
         assert decision.events == whole.events
         assert decision.commands == whole.commands
         for event in decision.events:
@@ -333,6 +330,12 @@ class Simulator(Operators):
         self.decided.append(len(self.events))
         self.loaded.append(len(decision.before.steps))
         self._obey(decision)
+
+    def everything(self) -> Slice:
+        """Return all that there is to know."""
+        tables = {asked: TABLES.get(asked) for asked in ASKED}
+        failed_at = {path: self._failed_at(path) for path in self.state.steps}
+        return self._slice(set(), set(), True, True, complete=True, tables=tables, failed_at=failed_at)
 
     def _apply(self, event: Event) -> None:
         """Fold one event in; every state it changes must follow an edge of the state tables."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -15,9 +16,12 @@ from tests.unit.engine.transitions.test_random_leaving import assert_none_overta
 from tests.unit.engine.transitions.test_random_retries import unforgiving
 from tests.unit.engine.transitions.test_random_undo import ENDS, SEEDS
 from tests.unit.engine.transitions.undo_oracle import Oracle
+from workflows_app.engine.errors import StateForbids
 from workflows_app.engine.events import Event, EventType
+from workflows_app.engine.reopening import evidence
 from workflows_app.engine.replay import differences, replay
 from workflows_app.engine.states import InstanceState, StepState
+from workflows_app.engine.transitions import Rewind, foreseeing
 
 UNKNOWN = ("timed_out", "lost")
 TURNS = (EventType.INSTANCE_REWINDING, EventType.INSTANCE_COMPENSATING)
@@ -162,3 +166,40 @@ def test_mended_and_run_again_it_ends_as_one_that_ran_once(definition, seeds, pa
 def _ends(simulator: Simulator) -> dict[str, Any]:
     steps = simulator.state.steps.items()
     return {path: (step.state, step.output, step.error) for path, step in steps if step.state is not StepState.PENDING}
+
+
+@some
+@given(definition=sagas() | meshes(), seed=SEEDS, including=st.booleans(), choice=st.randoms(use_true_random=False))
+def test_what_a_rewind_would_do_is_foreseen(definition, seed, including, choice):
+    simulator = Simulator(replace(definition, on_failure="stop"), seed, trouble=0)
+    simulator.run(limit=20_000)
+    told = evidence(simulator.events)
+    steps = simulator.graph.roots
+    rewind = Rewind(step=choice.choice(steps), including=including, resume=False, actor="ada", evidence=told)
+    try:
+        foreseen = foreseeing.rewind(simulator.everything(), rewind, now=simulator.now)
+    except StateForbids:
+        with pytest.raises(StateForbids):
+            simulator.take(rewind, None)
+        return
+    before = len(simulator.events)
+
+    simulator.take(rewind, None)
+    while simulator.state.instance.state is InstanceState.COMPENSATING:
+        simulator.do_something()
+
+    events = simulator.events[before:]
+    begun = [e.step for e in events if e.type is EventType.STEP_COMPENSATING]
+    failed = {e.step for e in events if e.type is EventType.STEP_COMPENSATION_FAILED}
+    assert sorted(begun) == sorted([*(path for turn in foreseen.undone for path in turn), *foreseen.failing])
+    assert failed == set(foreseen.failing)
+    places = {path: place for place, turn in enumerate(foreseen.undone) for path in turn}
+    oracle = Oracle(definition)
+    too_late = [
+        (one, two) for one in places for two in places if places[one] >= places[two] and oracle.depends(one, two)
+    ]
+    assert too_late == [], "what depended on a step is undone before it"
+    assert {e.step for e in events if e.type is EventType.STEP_UNDO_UNNEEDED} == set(foreseen.unneeded)
+    assert [path for e in events if e.type is EventType.INSTANCE_REWOUND for path in e.data["again"]] == list(
+        foreseen.again
+    )
