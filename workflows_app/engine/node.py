@@ -36,7 +36,7 @@ from workflows_app.engine.expressions import Expression, Reference, Value
 from workflows_app.engine.states import Role
 
 DEFAULT_TIMEOUT = 60.0
-"""Seconds that an attempt may take where neither the step nor ``defaults`` says."""
+"""Seconds that an attempt may take where neither the step, its activity nor ``defaults`` says."""
 LONG_AFTER = 60.0
 """Attempts that may take longer than this many seconds go to the queue for long work."""
 DEFAULT_QUEUE = "default"

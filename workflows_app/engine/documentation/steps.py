@@ -188,9 +188,8 @@ def _facts(step: Mapping[str, Any], kind: str, defaults: Defaults, chosen: bool)
 
 def _times(step: Mapping[str, Any], kind: str, defaults: Defaults) -> Iterator[Fact]:
     if kind == "activity":
-        timeout = step.get("timeout") or defaults.timeout
-        usual = f"{format_duration(DEFAULT_TIMEOUT)} an attempt, unless the activity has its own"
-        yield Fact("Time-out", sentence(f"{timeout} an attempt" if timeout else usual))
+        usual = f"{defaults.timeout or format_duration(DEFAULT_TIMEOUT)} an attempt, unless the activity has its own"
+        yield Fact("Time-out", sentence(f"{step['timeout']} an attempt" if step.get("timeout") else usual))
         retry = step.get("retry") or defaults.retry
         yield Fact("Attempts", retry_words(retry) if retry else sentence("one attempt"))
     elif step.get("timeout"):

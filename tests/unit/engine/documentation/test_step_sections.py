@@ -82,7 +82,7 @@ def test_a_pinned_decision_table_is_named_with_its_version() -> None:
             "up to 1 attempt, the first pause 1s, always the same pause, at most 9s; for BUSY up to 4 attempts; "
             "for failures where error.code != 'X' up to 1 attempt",
         ),
-        ({}, "Time-out", "15s an attempt"),
+        ({}, "Time-out", "15s an attempt, unless the activity has its own"),
         ({"timeout": "3s"}, "Time-out", "3s an attempt"),
         ({"join": "any"}, "Join", "goes on when one of these steps has completed"),
         ({"rest": "cancel"}, "Join", "the others are cancelled"),
