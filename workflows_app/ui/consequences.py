@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from workflows_app.engine.errors import Refused
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.node import Node
 from workflows_app.engine.paths import split
 from workflows_app.engine.states import STEP_OPEN, AttemptState, StepState
 from workflows_app.models import Attempt, Step
 from workflows_app.selectors import step_names
+from workflows_app.services import rewinds
 from workflows_app.spans import moment
 
 NAMED = 25
@@ -170,6 +172,42 @@ def retry_undo(facts: Facts) -> Consequence:
     return Consequence(says=[f"The undo of {facts.name(facts.step)} runs again, {again}."])
 
 
+def rewind(facts: Facts) -> Consequence:
+    goes = f"The instance stands paused at {facts.name(facts.step)} then; what depends on it is as if it had never run."
+    return Consequence(says=[goes, *_foreseen(facts, including=False)])
+
+
+def rerun(facts: Facts) -> Consequence:
+    goes = f"{facts.name(facts.step)}, and what depends on it, is as if it had never run; then the instance goes on."
+    return Consequence(says=[goes, *_foreseen(facts, including=True)])
+
+
+def _foreseen(facts: Facts, *, including: bool) -> Iterator[str]:
+    """Say what going back would do; the instance stands still, so that it may be asked."""
+    try:
+        found = rewinds.foresee(instance_id=facts.instance.pk, step=facts.step, including=including)
+    except Refused as refused:
+        yield f"That is not possible: {refused.message}."
+        return
+    turns = [facts.listed(_paths(turn)) for turn in found.undone[:NAMED]]
+    more = f"; and {len(found.undone) - NAMED} more" if len(found.undone) > NAMED else ""
+    if turns:
+        told = "; ".join(f"{place}. {turn}" for place, turn in enumerate(turns, start=1))
+        yield f"What these did is undone first, in this order: {told}{more}."
+    elif not found.failing:
+        yield "Nothing has to be undone for that."
+    if found.unneeded:
+        yield f"These need no undo, as their condition says: {facts.listed(_paths(found.unneeded))}."
+    for path, error in list(found.failing.items())[:NAMED]:
+        yield f"The undo of {facts.name(path)} would fail: {error['message']} ({error['code']})."
+    if found.again:
+        yield f"These wait for their turn again: {facts.listed(_paths(found.again))}."
+
+
+def _paths(paths: Sequence[str]) -> Paths:
+    return Paths(first=paths[:NAMED], number=len(paths))
+
+
 def call_again(facts: Facts) -> Consequence:
     says = [f"{facts.name(facts.step)} calls its service again, under the same idempotency key."]
     row = facts.row()
@@ -217,6 +255,8 @@ OF: Mapping[str, Callable[[Facts], Consequence]] = {
     "skip": skip,
     "run-now": run_now,
     "set-variables": set_variables,
+    "rewind": rewind,
+    "rerun": rerun,
     "retry-undo": retry_undo,
     "call-again": call_again,
     "undo-done": undo_done,
