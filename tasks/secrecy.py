@@ -47,7 +47,7 @@ def parameters(claim: Claim, masks: Masks) -> Any:
         ActivityError: SECRET_NOT_FOUND, CALLBACKS_NOT_CONFIGURED (not recoverable), SECRET_UNREADABLE.
     """
     node = claim.graph[claim.path]
-    written = node.parameters(claim.role)
+    written = node.parameters(claim.role, claim.error_case)
     own = node.value if claim.role is Role.COMPENSATION else None
     wanted = written.secrets | (own.secrets if own is not None else frozenset())
     if not wanted:

@@ -152,6 +152,11 @@ def test_an_instance_is_taken_back_and_runs_again(published: Shell) -> None:  # 
     driver.run(instance)
     key = str(instance.pk)
 
+    told = published.run("workflow", "rewind", key, "a", "--dry-run")
+    assert told == (0, "1. undo b\nwait for their turn again: b\n")
+    assert published.json("workflow", "rewind", key, "a", "--dry-run")[1]["undone"] == [["b"]]
+    assert published.run("workflow", "rewind", key, "a", "--set", '{"none": 1}')[0] == 1
+    assert "UNKNOWN_VARIABLE" in published.errors
     assert published.json("workflow", "rewind", key, "a", "--reason", "x") == (0, {"id": key, "state": "compensating"})
     driver.drain()
     assert "Paused by" in published.run("workflow", "show", key)[1]

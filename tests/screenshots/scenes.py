@@ -98,6 +98,7 @@ def pages(found: Mapping[str, str]) -> list[Scene]:
         Scene(name="instances-refused", address="/instances/?state=exploded", status=400),
         *instances,
         Scene(name="instance-cancel", address=f"/instances/{found['settle-invoice']}/acts/cancel/"),
+        Scene(name="instance-rewind", address=f"/instances/{found['completed']}/acts/rewind/?step=validate"),
         Scene(name="instance-report", address=f"/instances/{found['compensated']}/report/"),
         Scene(name="definitions", address="/definitions/"),
         Scene(name="versions", address="/definitions/order-processing/"),

@@ -162,6 +162,19 @@ class _Author:
         join = self.draw(st.sampled_from(["any", *({"at_least": count} for count in range(1, among + 1))]))
         return {"join": join, "rest": self.draw(st.sampled_from(["let_finish", "cancel"]))}
 
+    def error_cases(self, able: list[Any], kind: str) -> list[dict[str, Any]]:
+        """Write cases of ``on_error``: by the codes that attempts of the tests end with, conditions, and numbers."""
+        asks: list[dict[str, Any]] = [
+            {"codes": ["BOOM", "CANCELLED"]},
+            {"codes": ["TIMEOUT"]},
+            {"when": "error.recoverable"},
+            {"codes": ["BOOM"], "when": "error.nothing > 1"},
+        ]
+        if kind == "activity":
+            asks += [{"attempts": {"at_least": 2}}, {"attempts": {"at_least": 2, "within": "2s"}}]
+        cases = [{**self.draw(st.sampled_from(asks)), "then": self.draw(st.sampled_from(able))} for _ in range(2)]
+        return [*cases, {"then": self.draw(st.sampled_from(able))}] if self.chance() else cases
+
     def fill(self, step: dict[str, Any], depth: int, readable: list[str]) -> list[str]:
         """Give the step its kind and its keys; return the ids of the steps inside it."""
         kinds = ["activity", "activity", "activity", "set", "wait"]
@@ -179,7 +192,8 @@ class _Author:
         if kind not in ("return", "fail") and self.chance():
             instead = {"fallback": {"activity": "core.echo", "with": {"why": "${ error.code }"}}}
             policies: list[Any] = ["fail", "continue", {"output": {"instead": 1}}]
-            step["on_error"] = self.draw(st.sampled_from([*policies, *([instead] if kind == "activity" else [])]))
+            able = [*policies, *([instead] if kind == "activity" else [])]
+            step["on_error"] = self.draw(st.sampled_from([*able, self.error_cases(able, kind)]))
         inside: list[str] = []
         match kind:
             case "activity":
@@ -322,7 +336,8 @@ class _Author:
                 step[key] = self.draw(_DURATIONS)
         if self.chance():
             undo = {"activity": "core.echo", "with": {"undone": "${ output }", "asked": "${ with }"}}
-            step["compensate"] = self.draw(st.sampled_from([undo, {**undo, "timeout": "30s"}, "irreversible"]))
+            written = [undo, {**undo, "timeout": "30s"}, {**undo, "when": "output != null"}, "irreversible"]
+            step["compensate"] = self.draw(st.sampled_from(written))
 
     def receive(self, readable: list[str]) -> dict[str, Any]:
         """Write what is waited for; a condition may hold, not hold, or fail."""

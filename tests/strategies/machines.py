@@ -23,6 +23,9 @@ def actions(draw: st.DrawFn) -> dict[str, Any]:
         action["result"] = draw(st.sampled_from(["got", "n"]))
     if draw(st.booleans()):
         action["compensate"] = {"activity": "core.echo", "with": {"was": "${ output }", "in": "${ state }"}}
+        if draw(st.integers(0, 2)) == 0:
+            conditions = ("state == 'a'", "vars.n < 3", "1 > 2", "output == null", "vars.n / 0 == 1")
+            action["compensate"]["when"] = draw(st.sampled_from(conditions))
     if draw(st.booleans()):
         action["retry"] = {"max_attempts": draw(st.integers(1, 3)), "initial_interval": "1s"}
     return action

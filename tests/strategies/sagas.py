@@ -25,6 +25,8 @@ from workflows_app.engine.definition.model import (
 
 Document = dict[str, Any]
 UNDO = Compensation(activity="core.echo", parameters={"undo": "${ output }"})
+CONDITIONS = (None, None, None, "2 > 1", "1 > 2", "error.code == 'CANCELLED'", "error.code != 'CANCELLED'", "1 / 0 > 0")
+"""Conditions of compensations; the last one cannot be evaluated."""
 
 
 def sagas() -> st.SearchStrategy[Definition]:
@@ -32,7 +34,8 @@ def sagas() -> st.SearchStrategy[Definition]:
     failing = definitions(activities=("core.echo", "core.echo", "core.echo", "core.fail"), max_steps=14, events=True)
     calling = definitions(activities=("core.echo", "core.fail"), max_steps=12, calls=True)
     people = definitions(activities=("core.echo", "core.echo", "core.fail"), max_steps=12, people=True)
-    return (failing | joining() | people).map(all_undoable) | (failing | calling).map(undoing)
+    undoable = st.builds(all_undoable, failing | joining() | people, st.integers(0, 2**32 - 1))
+    return undoable | (failing | calling).map(undoing)
 
 
 def undoing(drawn: Definition) -> Definition:
@@ -40,8 +43,13 @@ def undoing(drawn: Definition) -> Definition:
     return replace(drawn, on_failure="compensate", on_cancel=None, on_timeout="compensate")
 
 
-def all_undoable(drawn: Definition) -> Definition:
-    """Give every activity step of a definition a compensation, and let it undo whatever stops it."""
+def all_undoable(drawn: Definition, seed: int = 0) -> Definition:
+    """Give every activity step of a definition a compensation, and let it undo whatever stops it.
+
+    Args:
+        seed: of the choice which of them have a condition; with 0 none has.
+    """
+    chance = random.Random(seed)
 
     def steps(written: tuple[Step, ...]) -> tuple[Step, ...]:
         return tuple(step(each) for each in written)
@@ -49,7 +57,8 @@ def all_undoable(drawn: Definition) -> Definition:
     def step(written: Step) -> Step:
         match written.body:
             case ActivityBody():
-                return replace(written, compensate=UNDO, irreversible=False)
+                condition = chance.choice(CONDITIONS) if seed else None
+                return replace(written, compensate=replace(UNDO, when=condition), irreversible=False)
             case ChoiceBody(cases=cases):
                 return replace(written, body=ChoiceBody(cases=tuple(replace(c, steps=steps(c.steps)) for c in cases)))
             case ParallelBody(branches=branches, join=join):
@@ -101,7 +110,9 @@ class _Mesh:
         name = f"s{self.ids}"
         kinds = ["echo", "echo", "echo", "plain", "plain", "off", "call"]
         kinds += ["parallel", "choice", "foreach", "loop"] if depth < 2 else []
-        undo = {"compensate": {"activity": "core.echo", "with": {"of": "${ output }"}}}
+        undo: Document = {"compensate": {"activity": "core.echo", "with": {"of": "${ output }"}}}
+        if (condition := self.chance.choice(CONDITIONS)) is not None:
+            undo["compensate"]["when"] = condition
         match self.chance.choice(kinds):
             case "plain":
                 return {"id": name, "activity": "core.echo"}

@@ -46,7 +46,6 @@ def _edges(node: Node) -> Iterator[Edge]:
 
 def _vertex(graph: Graph, node: Node) -> Vertex:
     outermost = node.parent is None
-    undo = node.step.compensate.activity if node.step.compensate else ""
     return Vertex(
         id=node.path,
         name=node.step.name or node.path,
@@ -55,10 +54,18 @@ def _vertex(graph: Graph, node: Node) -> Vertex:
         parent=_block(graph, node),
         initial=outermost and not node.needs,
         terminal=outermost and not node.successors,
-        undo=undo or ("the called workflow undoes it" if node.undone_by_child else ""),
+        undo=_undo(node),
         groups=tuple(_groups(graph, node)),
         repeats=node.is_repeat,
     )
+
+
+def _undo(node: Node) -> str:
+    """Say what undoes a step; empty where nothing does."""
+    undo = node.step.compensate
+    if undo is None:
+        return "the called workflow undoes it" if node.undone_by_child else ""
+    return undo.activity if undo.when is None else f"{undo.activity} if {undo.when}"
 
 
 def _block(graph: Graph, node: Node) -> str | None:

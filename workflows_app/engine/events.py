@@ -44,6 +44,7 @@ class EventType(StrEnum):
     STEP_COMPENSATING = "step.compensating"
     STEP_COMPENSATED = "step.compensated"
     STEP_COMPENSATION_FAILED = "step.compensation_failed"
+    STEP_UNDO_UNNEEDED = "step.undo_unneeded"
     STEP_UNDO_RETRIED = "step.undo_retried"
     STEP_UNDO_SKIPPED = "step.undo_skipped"
     SECTION_ADDED = "section.added"

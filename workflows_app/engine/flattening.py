@@ -41,10 +41,9 @@ def flatten(
     resolver = needs.Resolver(definition)
 
     def default_timeout(step: Step) -> float | None:
-        """The definition's default, then the activity's own."""
-        if definition.default_timeout is not None or not isinstance(step.body, ActivityBody):
-            return definition.default_timeout
-        return activities.get(step.body.activity, {}).get("timeout")
+        """The activity's own, then the definition's default."""
+        name = step.body.activity if isinstance(step.body, ActivityBody) else ""
+        return activities.get(name, {}).get("timeout") or definition.default_timeout
 
     def part(step: Step, path: str, kind: NodeKind, inner: tuple[Step, ...], depth: int) -> Iterator[Node]:
         """A branch or an iteration, and the steps in it."""

@@ -81,6 +81,7 @@ def _falling_back(state: State, node: Node, event: Event) -> None:
         state=StepState.SCHEDULED,
         role=Role.FALLBACK,
         undo_input=event.data["input"],
+        error_case=event.data.get("error_case"),
         generation=event.data["generation"],
         error=event.data["error"],
         failures=0,
@@ -276,6 +277,11 @@ def _undone(target: StepState) -> Callable[[State, Node, Event], None]:
     return apply
 
 
+def _undo_unneeded(state: State, node: Node, event: Event) -> None:
+    """The condition of its undo did not hold: the step stays as it is, and the undo goes on behind it."""
+    unwinding.passed(state, node.path)
+
+
 def _undo_retried(state: State, node: Node, event: Event) -> None:
     instance = state.instance
     state.change(node.path, undo_error=None)
@@ -341,6 +347,7 @@ _STEP: Mapping[EventType, Callable[[State, Node, Event], None]] = {
     EventType.STEP_COMPENSATING: _compensating,
     EventType.STEP_COMPENSATED: _undone(StepState.COMPENSATED),
     EventType.STEP_COMPENSATION_FAILED: _undone(StepState.COMPENSATION_FAILED),
+    EventType.STEP_UNDO_UNNEEDED: _undo_unneeded,
     EventType.STEP_UNDO_RETRIED: _undo_retried,
     EventType.STEP_UNDO_SKIPPED: _undo_skipped,
     EventType.SECTION_ADDED: _planned,

@@ -87,6 +87,7 @@ def _instance_ended(target: InstanceState) -> Callable[[State, Event], None]:
 
 
 def _instance_retried(state: State, event: Event) -> None:
+    unwinding.forget(state)  # it may have failed after all conditions of undos were asked
     reopening.reopen(state, event.data["pending"], event.data["open"])
 
 
@@ -101,10 +102,12 @@ def _instance_rewinding(state: State, event: Event) -> None:
         undone=0,
         undo_failed=0,
     )
+    unwinding.forget(state)
     unwinding.begin(state)
 
 
 def _instance_rewound(state: State, event: Event) -> None:
+    unwinding.forget(state)
     rewinding.take_back(state, event.data["again"], event.data["pending"], event.data["open"])
 
 

@@ -57,10 +57,9 @@ def flatten(
 
 
 def _timeout(definition: Definition, step: Step, activities: Mapping[str, Mapping[str, Any]]) -> float | None:
-    """The definition's default, then the activity's own."""
-    if definition.default_timeout is not None or not isinstance(step.body, ActivityBody):
-        return definition.default_timeout
-    return activities.get(step.body.activity, {}).get("timeout")
+    """The activity's own, then the definition's default."""
+    name = step.body.activity if isinstance(step.body, ActivityBody) else ""
+    return activities.get(name, {}).get("timeout") or definition.default_timeout
 
 
 def _node(

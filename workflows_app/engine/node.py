@@ -23,7 +23,6 @@ from workflows_app.engine.definition.model import (
     ForeachBody,
     Join,
     LoopBody,
-    OnError,
     ParallelBody,
     ReceiveBody,
     Retry,
@@ -32,11 +31,12 @@ from workflows_app.engine.definition.model import (
     Step,
     WaitBody,
 )
+from workflows_app.engine.definition.reactions import Reaction, Reactions
 from workflows_app.engine.expressions import Expression, Reference, Value
 from workflows_app.engine.states import Role
 
 DEFAULT_TIMEOUT = 60.0
-"""Seconds that an attempt may take where neither the step nor ``defaults`` says."""
+"""Seconds that an attempt may take where neither the step, its activity nor ``defaults`` says."""
 LONG_AFTER = 60.0
 """Attempts that may take longer than this many seconds go to the queue for long work."""
 DEFAULT_QUEUE = "default"
@@ -194,8 +194,9 @@ class Node:
         return self.racer or (self.is_part and self.branch_join.tolerate > 0)
 
     @property
-    def on_error(self) -> OnError:
-        return OnError.FAIL if self.is_part else self.step.on_error
+    def catches(self) -> bool:
+        """Whether a failure of the node need not fail what is around it."""
+        return not self.is_part and self.step.on_error.catch
 
     @property
     def queue(self) -> str:
@@ -337,6 +338,11 @@ class Node:
         return expressions.compile_value(dict(undo.parameters) if undo else None)
 
     @cached_property
+    def undo_when(self) -> Expression | None:
+        """What must hold for the step to need its undo."""
+        return _expression(self.step.compensate.when if self.step.compensate else None)
+
+    @cached_property
     def cache_key(self) -> Value:
         """What a cached result is found by: by default the parameters."""
         cache = self.step.cache
@@ -349,23 +355,29 @@ class Node:
         return None if written is None else expressions.compile_value(written)
 
     @cached_property
-    def error_output(self) -> Value:
-        return expressions.compile_value(self.step.on_error_output)
+    def error_conditions(self) -> tuple[Expression | None, ...]:
+        """The conditions of the cases of ``on_error``."""
+        return tuple(_expression(case.when) for case in self.step.on_error.cases)
 
     @cached_property
-    def fallback_parameters(self) -> Value:
-        instead = self.step.fallback
-        return expressions.compile_value(dict(instead.parameters) if instead else None)
+    def error_outputs(self) -> Mapping[int | None, Value]:
+        """What stands for the step's output where it failed, by the place of the case; see ``Reactions.fallback``."""
+        return _by_case(self.step.on_error, lambda reaction: reaction.output)
 
-    def parameters(self, role: Role) -> Value:
-        """What the parameters of an attempt were evaluated from."""
-        match role:
-            case Role.FALLBACK:
-                return self.fallback_parameters
-            case Role.COMPENSATION:
-                return self.undo_parameters
-            case _:
-                return self.value
+    @cached_property
+    def fallback_parameters(self) -> Mapping[int | None, Value]:
+        """What the fallback is performed with, by the place of the case."""
+        return _by_case(self.step.on_error, lambda it: dict(it.fallback.parameters) if it.fallback else None)
+
+    def parameters(self, role: Role, case: int | None = None) -> Value:
+        """What the parameters of an attempt were evaluated from.
+
+        Args:
+            case: the place of the case of ``on_error`` whose fallback is performed.
+        """
+        if role is Role.FALLBACK:
+            return self.fallback_parameters[case]
+        return self.undo_parameters if role is Role.COMPENSATION else self.value
 
     @cached_property
     def retry_when(self) -> Expression | None:
@@ -404,8 +416,8 @@ class Node:
 
 COMPILED = (
     "when", "cases", "value", "cache_key", "where", "completes_when", "repeats_while", "repeats_until",
-    "undo_parameters", "error_output", "fallback_parameters", "idempotency_key", "retry_when", "undo_retry_when",
-    "retry_limits", "undo_retry_limits", "reads", "reads_input",
+    "undo_parameters", "undo_when", "error_conditions", "error_outputs", "fallback_parameters", "idempotency_key",
+    "retry_when", "undo_retry_when", "retry_limits", "undo_retry_limits", "reads", "reads_input",
 )  # fmt: skip
 """What a node makes of its step's texts: the same wherever the step is repeated."""
 
@@ -423,6 +435,11 @@ def _wrapped(value: Any) -> Any:
         return value
     bare = value.strip()
     return bare if bare.startswith("${") else f"${{ {bare} }}"
+
+
+def _by_case(policy: Reactions, told: Callable[[Reaction], Any]) -> Mapping[int | None, Value]:
+    plain = {None: expressions.compile_value(told(policy.plain))}
+    return plain | {place: expressions.compile_value(told(case.then)) for place, case in enumerate(policy.cases)}
 
 
 def _limits(policy: Retry | None) -> tuple[Expression | None, ...]:

@@ -106,7 +106,7 @@ def reopen(state: State, pending: Iterable[str], open_: Iterable[str], *, again:
     opened = set(open_)
     again = list(again)
     counts = {"failures": 0, "losses": 0, "limited": None}
-    blank = {"role": Role.ACTION, **counts, "stopping": False, "error": None, "output": None}
+    blank = {"role": Role.ACTION, "error_case": None, **counts, "stopping": False, "error": None, "output": None}
     unsettled = {"undo_input": None, "due_at": None, "settled": None, "ended_at": None, **blank}
     for path in changed:
         target = StepState.WAITING if path in opened else StepState.PENDING

@@ -121,6 +121,19 @@ def attempts_left(
     return max(0, policy.max_attempts - (failures - sum(limited.values())))
 
 
+def most_failures(policy: Retry | None) -> int:
+    """Return how many attempts can fail before no other follows: all limits may be used but for their last attempt.
+
+    >>> from workflows_app.engine.definition.model import Limit
+    >>> most_failures(None), most_failures(Retry(max_attempts=3, limits=(Limit(code="BUSY", max_attempts=9),)))
+    (1, 11)
+    """
+    if policy is None:
+        return 1
+    numbers = [policy.max_attempts, *(limit.max_attempts for limit in policy.limits)]
+    return sum(numbers) - (len(numbers) - 1)
+
+
 def counted(limited: Mapping[str, int] | None, limit: int | None) -> Mapping[str, int] | None:
     """Return the counts of the limits after a failure that counts against ``limit``.
 

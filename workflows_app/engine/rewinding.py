@@ -6,8 +6,8 @@ for what outlives a run: the attempts and generations count on, so that nothing 
 ``rerun`` counts the runs, so that other systems do not take the new one for a repetition of the old.
 
 ``rewind`` of the instance keeps what was asked for meanwhile: ``{to, including, resume, by, reason, pending, open}``,
-of which the last two are what the instance's own failure had ended (see ``reopening``), and ``input`` where the step is
-to run with other parameters.
+of which the last two are what the instance's own failure had ended (see ``reopening``), ``input`` where the step is
+to run with other parameters, and ``variables`` where these have other values then.
 """
 
 from __future__ import annotations
@@ -49,13 +49,6 @@ def inside(graph: Graph, names: frozenset[str]) -> Iterator[Node]:
             yield from graph.descendants(name)
 
 
-def _forget_undo(state: State) -> None:
-    """Let nothing be left of how far the undo had come: it passed steps as well that had not begun."""
-    for node in inside(state.graph, scope_of(state) or frozenset()):
-        if node.path in state.steps:
-            state.change(node.path, undo_settled=0, undo_open=0, undo_left=0)
-
-
 def take_back(state: State, again: Iterable[str], pending: Iterable[str], open_: Iterable[str]) -> None:
     """Let steps wait for their turn as if they had never run, and pause.
 
@@ -65,7 +58,6 @@ def take_back(state: State, again: Iterable[str], pending: Iterable[str], open_:
         open_: blocks that it had; these go on where they stood.
     """
     again = list(again)
-    _forget_undo(state)
     for path in again:
         before, node = state.step(path), state.graph[path]
         rerun = before.rerun + 1

@@ -74,6 +74,7 @@ class StepSnapshot:
     failures counted against which of the policy's limits, by its place as text (``None``: none did). ``settled`` is
     the sequence of the event that settled the step: the order of completion. ``undo_input`` is what the role in hand
     works on where that is not the step's own: the parameters of its fallback, later those of its undo.
+    ``error_case`` is the place of the case of ``on_error`` whose fallback that is, ``None`` where there are no cases.
     ``idempotency_key`` is what the step's own key came to; ``None`` where it says nothing and the step runs for the
     first time. ``rerun`` counts how often an operator had it run again.
 
@@ -96,6 +97,7 @@ class StepSnapshot:
     failures: int = 0
     losses: int = 0
     limited: Mapping[str, int] | None = None
+    error_case: int | None = None
     needs_settled: int = 0
     needs_completed: int = 0
     open_children: int = 0

@@ -45,6 +45,16 @@ def begin(state: State) -> None:
     _walk(state, ((_At.TURN, path) for path in order.last(None) if scope is None or path in scope))
 
 
+def forget(state: State) -> None:
+    """Let nothing be left of how far an undo has come: it passed steps as well that had not begun.
+
+    Every row there is must be at hand.
+    """
+    for path, step in list(state.steps.items()):
+        if step.undo_settled or step.undo_open or step.undo_left:
+            state.change(path, undo_settled=0, undo_open=0, undo_left=0)
+
+
 def again(state: State, path: str) -> None:
     """Wait once more for the undo of a step that has been passed."""
     state.change(path, undo_open=1)

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.core.management import CommandError
 
 from workflows_app.engine.states import InstanceState
+from workflows_app.management import foresights
 from workflows_app.management.answers import DONE, REFUSED
 from workflows_app.management.reading import read_input
 from workflows_app.models import Instance
@@ -42,6 +43,9 @@ def add_arguments(verb: Callable[[str, str], ArgumentParser], count: Callable[[s
             sub.add_argument(argument, metavar=metavar, help=what)
             if name == "rerun":
                 sub.add_argument("--input", metavar="JSON", help="the step's parameters instead of `with`, or @FILE")
+            if name in GOING_BACK:
+                sub.add_argument("--set", dest="data", metavar="JSON", help="new values of variables, or @FILE")
+                sub.add_argument("--dry-run", action="store_true", help="say what would be undone and run again")
             continue
         sub.add_argument("id", metavar="ID", nargs="?", help="or choose many with --where and --workflow")
         chosen = sub.add_argument_group("many instances, the oldest first, with a result for each")
@@ -74,6 +78,8 @@ def answer(verb: str, *, actor: str, **options: Any) -> Answer:
     act = ACTS[verb]
     if options.get("data") is not None:
         options["data"] = read_input(options["data"], "data")
+    if options.get("dry_run"):
+        return foresights.answer(results.parse_id(options["id"]), including=verb == "rerun", options=options)
     if verb in OF_ONE or options["id"] is not None:
         if options.get("where") or options.get("workflow") or options.get("limit"):
             raise CommandError("name an instance or a filter, not both", returncode=2)
@@ -173,13 +179,16 @@ def _skip(key: UUID, actor: str, options: dict[str, Any]) -> Instance:
 
 
 def _rewind(key: UUID, actor: str, options: dict[str, Any]) -> Instance:
-    return rewinds.rewind(instance_id=key, step=options["step"], actor=actor, reason=options["reason"])
+    variables, reason = options["data"], options["reason"]
+    return rewinds.rewind(instance_id=key, step=options["step"], actor=actor, variables=variables, reason=reason)
 
 
 def _rerun(key: UUID, actor: str, options: dict[str, Any]) -> Instance:
     given = None if options["input"] is None else read_input(options["input"], "input")
-    reason = options["reason"]
-    return rewinds.rerun(instance_id=key, step=options["step"], parameters=given, actor=actor, reason=reason)
+    variables, reason = options["data"], options["reason"]
+    return rewinds.rerun(
+        instance_id=key, step=options["step"], parameters=given, variables=variables, actor=actor, reason=reason
+    )
 
 
 def _set_variables(key: UUID, actor: str, options: dict[str, Any]) -> Instance:
@@ -207,6 +216,7 @@ OF_ONE = {
     "rerun": ("step", "STEP", "the first step to run again"),
 }
 """Verbs about one instance only, and the argument that they take."""
+GOING_BACK = ("rewind", "rerun")
 HELP = {
     "pause": "Pause an instance: running attempts finish, nothing new starts.",
     "resume": "Let a paused instance go on, with new values of its variables if given.",

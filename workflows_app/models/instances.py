@@ -108,6 +108,9 @@ class Step(models.Model):
     failures = models.IntegerField(default=0)
     losses = models.IntegerField(default=0)
     limited = models.JSONField(null=True, help_text="Failures by the place of the retry limit that they count against.")
+    error_case = models.SmallIntegerField(
+        null=True, help_text="The place of the case of ``on_error`` whose fallback stands in."
+    )
     needs_settled = models.IntegerField(default=0)
     needs_completed = models.IntegerField(default=0)
     open_children = models.IntegerField(default=0)

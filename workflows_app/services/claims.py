@@ -18,6 +18,7 @@ from workflows_app.engine.commands import Dispatch
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.node import LONG_AFTER, Node
 from workflows_app.engine.states import Role
+from workflows_app.models import Step
 from workflows_app.services import graphs
 from workflows_app.services.known_values import KnownValues
 
@@ -38,7 +39,7 @@ COLUMNS = (
 class Claim:
     """A claimed step: what to perform, and the fencing token (instance, path, number) under which to report.
 
-    ``own_key`` is what the step's ``idempotency_key`` came to.
+    ``own_key`` is what the step's ``idempotency_key`` came to, ``error_case`` the case whose fallback it is.
     """
 
     instance_id: UUID
@@ -55,6 +56,7 @@ class Claim:
     worker: str
     known: KnownValues
     own_key: str | None = None
+    error_case: int | None = None
 
     @property
     def idempotency_key(self) -> str:
@@ -153,6 +155,7 @@ def of_row(instance_id: UUID, path: str, worker: str, row: Sequence[Any], known:
     version_id, workflow, version, correlation_id, number, role_name, parameters, timeout, own_key = row
     graph = graphs.of_version(version_id)
     role = Role(role_name)
+    case = _error_case(instance_id, graph[path], role)
     return Claim(
         instance_id=instance_id,
         path=path,
@@ -162,18 +165,27 @@ def of_row(instance_id: UUID, path: str, worker: str, row: Sequence[Any], known:
         workflow=workflow,
         version=version,
         correlation_id=correlation_id,
-        activity=graph.resolve(_activity(graph[path], role)),
+        activity=graph.resolve(_activity(graph[path], role, case)),
         parameters=stored.loads(parameters) if isinstance(parameters, str) else parameters or {},
         timeout=float(timeout),
         worker=worker,
         known=known or KnownValues(instance_id, workflow, version),
         own_key=own_key,
+        error_case=case,
     )
 
 
-def _activity(node: Node, role: Role) -> str:
+def _error_case(instance_id: UUID, node: Node, role: Role) -> int | None:
+    """Ask which case of the step's ``on_error`` the fallback belongs to; nothing else costs a query."""
+    if role is not Role.FALLBACK or not node.step.on_error.cases:
+        return None
+    return Step.objects.values_list("error_case", flat=True).get(instance_id=instance_id, path=node.path)
+
+
+def _activity(node: Node, role: Role, case: int | None) -> str:
     if role is Role.FALLBACK:
-        return node.step.fallback.activity if node.step.fallback else ""
+        instead = node.step.on_error.fallback(case)
+        return instead.activity if instead else ""
     if role is Role.COMPENSATION:
         return node.step.compensate.activity if node.step.compensate else ""
     return node.activity

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.conf import settings
@@ -40,6 +40,7 @@ TakeOver = Callable[[list[Dispatch]], list[Dispatch]]
 notices_left = Signal()
 """Sent after a commit that left notices about ``children`` (ids of called instances): whoever can hands them over."""
 NOTHING = Reach(frozenset(), frozenset(), False)
+T = TypeVar("T")
 Tables = dict[tuple[str, str | None], Table | None]
 """Decision tables by name and version asked for."""
 
@@ -90,17 +91,40 @@ def _lock(instance_id: UUID) -> int:
 def _decide(
     instance_id: UUID, graph: Graph, occurrence: Occurrence, about: str | None, actor: str
 ) -> tuple[Decision, datetime]:
-    reach = graph.reach(about) if about is not None else NOTHING
+    tables: Tables = {}
+
+    def question(slice_: Slice, now: datetime) -> Decision:
+        return looked_up(slice_, occurrence, now=now, actor=actor, tables=tables)
+
+    return _answer(instance_id, graph, question, graph.reach(about) if about is not None else NOTHING)
+
+
+def ask(*, instance_id: UUID, question: Callable[[Slice, datetime], T]) -> T:
+    """Answer a question about an instance, under its lock; nothing changes.
+
+    Args:
+        question: told what is known and the time; a ``SliceMiss`` says what else it has to know.
+
+    Raises:
+        NotFound: there is no such instance.
+    """
+    with transaction.atomic():
+        return _answer(instance_id, graphs.of_version(_lock(instance_id)), question, NOTHING)[0]
+
+
+def _answer(
+    instance_id: UUID, graph: Graph, question: Callable[[Slice, datetime], T], reach: Reach
+) -> tuple[T, datetime]:
+    """Load what a question needs, as it turns out, until it has an answer."""
     paths, valued, with_input = set(reach.paths), set(reach.values), reach.input
     whole = complete = False
     repeats = slices.Repeats()
-    tables: Tables = {}
     while True:
         slice_, now = slices.load(
             instance_id, graph, paths, valued, whole=whole, complete=complete, with_input=with_input, repeats=repeats
         )
         try:
-            return looked_up(slice_, occurrence, now=now, actor=actor, tables=tables), now
+            return question(slice_, now), now
         except SliceMiss as miss:
             repeats.take(instance_id, graph, miss)
             for path in miss.paths:
@@ -117,7 +141,7 @@ def _decide(
 def looked_up(
     slice_: Slice, occurrence: Occurrence, *, now: datetime, actor: str = "engine", tables: Tables | None = None
 ) -> Decision:
-    """Decide, and look up the decision tables and cached results that this asks for: the instance stays as it was read.
+    """Decide, and look up what of other tables this asks for: the instance stays as it was read.
 
     Args:
         tables: those at hand, to which others are added: one decision sees one version of each.
@@ -134,6 +158,9 @@ def looked_up(
                 tables[miss.table] = decision_tables.at_hand(*miss.table)
             elif miss.cached:
                 slice_ = cached_results.look_up(slice_, miss.cached)
+            elif miss.failed_at is not None:
+                times = slices.failed_at(UUID(slice_.instance.id), miss.failed_at)
+                slice_ = replace(slice_, failed_at={**slice_.failed_at, miss.failed_at: times})
             else:
                 raise
 

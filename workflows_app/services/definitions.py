@@ -94,7 +94,8 @@ def resolve_activities(parsed: definition.Definition) -> dict[str, Any]:
     """Return what each activity name without a version stands for now: kept with the version, used for ever."""
     resolved: dict[str, Any] = {}
     for node in Graph(parsed).written.values():
-        for used in (node.step.body, node.step.fallback, node.step.compensate):
+        instead = (reaction.fallback for _, reaction in node.step.on_error.written())
+        for used in (node.step.body, *instead, node.step.compensate):
             name = getattr(used, "activity", None)
             if name and "@" not in name:
                 found = registry.get(name)

@@ -67,7 +67,7 @@ def resume(*, instance_id: UUID, actor: str, variables: Any = None, reason: str 
         NotFound, StateForbids.
         InputInvalid: with every name that no variable has (UNKNOWN_VARIABLE), or values that cannot be stored.
     """
-    changed = _variables(variables)
+    changed = stored_variables(variables)
     occurrence = Resume(actor=actor, reason=reason, variables=changed)
     return take(instance_id, occurrence, "instance.resumed", **({"variables": sorted(changed)} if changed else {}))
 
@@ -82,7 +82,7 @@ def set_variables(*, instance_id: UUID, actor: str, variables: Any, reason: str 
         NotFound, StateForbids.
         InputInvalid: as for ``resume``.
     """
-    changed = _variables(variables)
+    changed = stored_variables(variables)
     occurrence = ChangeVariables(actor=actor, reason=reason, variables=changed)
     return take(instance_id, occurrence, "instance.variables_changed", variables=sorted(changed))
 
@@ -155,8 +155,12 @@ def check_reason(reason: str) -> None:
         raise _unstorable(refused, "reason") from refused
 
 
-def _variables(given: Any) -> Mapping[str, Any]:
-    """Return new values of variables as they will be stored."""
+def stored_variables(given: Any) -> Mapping[str, Any]:
+    """Return new values of variables as they will be stored; none for ``None``.
+
+    Raises:
+        InputInvalid: they are no object, or cannot be stored.
+    """
     if given is None:
         return {}
     if not isinstance(given, dict):

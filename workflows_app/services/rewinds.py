@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -10,55 +11,78 @@ from django.db import transaction
 
 from workflows_app.engine import stored, values
 from workflows_app.engine.errors import InputInvalid, OrchestratorError, Problem
-from workflows_app.engine.transitions import Rewind
+from workflows_app.engine.transitions import Rewind, foreseeing
+from workflows_app.engine.transitions.foreseeing import Foreseen
 from workflows_app.models import Instance
-from workflows_app.services import interventions
+from workflows_app.services import decisions, interventions
 
 
 @transaction.atomic
-def rewind(*, instance_id: UUID, step: str, actor: str, reason: str = "") -> Instance:
+def rewind(*, instance_id: UUID, step: str, actor: str, variables: Any = None, reason: str = "") -> Instance:
     """Undo everything that came after a step, in the legal order; the instance stands paused there.
 
     Args:
         step: path of a step of the outermost list.
+        variables: new values of declared variables, by name, once the instance stands there.
 
     Raises:
         NotFound: no such instance, or STEP_NOT_FOUND.
         StateForbids: the instance cannot be taken back, or something that has happened in it cannot be.
+        InputInvalid: as for ``interventions.resume``.
     """
-    occurrence = Rewind(
+    occurrence = _occurrence(instance_id, step, actor=actor, variables=variables, reason=reason)
+    return interventions.take(instance_id, occurrence, "instance.rewound", step=step, **_named(occurrence))
+
+
+@transaction.atomic
+def rerun(
+    *, instance_id: UUID, step: str, actor: str, parameters: Any = None, variables: Any = None, reason: str = ""
+) -> Instance:
+    """Undo a step and everything that came after it, and let the instance go on from there.
+
+    Args:
+        step: path of a step of the outermost list.
+        parameters: what the step runs with instead of what its ``with`` comes to; ``None``: it is evaluated anew.
+        variables: new values of declared variables, by name, before the instance goes on.
+
+    Raises:
+        NotFound, StateForbids: as for ``rewind``.
+        InputInvalid: parameters that are no object, or cannot be stored; variables as for ``rewind``.
+    """
+    again = _occurrence(instance_id, step, actor=actor, variables=variables, reason=reason)
+    occurrence = replace(again, including=True, resume=True, parameters=_checked(parameters))
+    return interventions.take(instance_id, occurrence, "instance.rerun", step=step, **_named(occurrence))
+
+
+@transaction.atomic
+def foresee(
+    *, instance_id: UUID, step: str, including: bool, parameters: Any = None, variables: Any = None
+) -> Foreseen:
+    """Tell what a rewind to a step, or ``including`` it a rerun from it, would do; nothing happens.
+
+    Raises:
+        NotFound, StateForbids, InputInvalid: as the act would.
+    """
+    plain = _occurrence(instance_id, step, actor="", variables=variables, reason="")
+    occurrence = replace(plain, including=including, parameters=_checked(parameters))
+    return decisions.ask(instance_id=instance_id, question=lambda at, now: foreseeing.rewind(at, occurrence, now=now))
+
+
+def _occurrence(instance_id: UUID, step: str, *, actor: str, variables: Any, reason: str) -> Rewind:
+    return Rewind(
         step=step,
         including=False,
         resume=False,
         actor=actor,
         reason=reason,
         evidence=interventions.evidence_of(instance_id),
+        variables=interventions.stored_variables(variables),
     )
-    return interventions.take(instance_id, occurrence, "instance.rewound", step=step)
 
 
-@transaction.atomic
-def rerun(*, instance_id: UUID, step: str, actor: str, parameters: Any = None, reason: str = "") -> Instance:
-    """Undo a step and everything that came after it, and let the instance go on from there.
-
-    Args:
-        step: path of a step of the outermost list.
-        parameters: what the step runs with instead of what its ``with`` comes to; ``None``: it is evaluated anew.
-
-    Raises:
-        NotFound, StateForbids: as for ``rewind``.
-        InputInvalid: parameters that are no object, or cannot be stored.
-    """
-    occurrence = Rewind(
-        step=step,
-        including=True,
-        resume=True,
-        actor=actor,
-        reason=reason,
-        evidence=interventions.evidence_of(instance_id),
-        parameters=_checked(parameters),
-    )
-    return interventions.take(instance_id, occurrence, "instance.rerun", step=step)
+def _named(occurrence: Rewind) -> dict[str, Any]:
+    """Return what the audit trail says of the variables: their names."""
+    return {"variables": sorted(occurrence.variables)} if occurrence.variables else {}
 
 
 def _checked(parameters: Any) -> Any:

@@ -15,8 +15,9 @@ from workflows_app.engine import stored
 from workflows_app.engine.compensation import needs_undo
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.snapshot import NOT_LOADED, InstanceSnapshot, StepSnapshot
-from workflows_app.engine.states import Cause, InstanceState, Role, StepState
+from workflows_app.engine.states import AttemptState, Cause, InstanceState, Role, StepState
 from workflows_app.engine.transitions import Gathered, Slice, SliceMiss
+from workflows_app.models import Attempt
 
 INSIDE_AT_ONCE = 1_000
 """How many rows inside iterations are read at once to find one that is to be undone."""
@@ -91,6 +92,13 @@ class Repeats:
                 outputs={index: output for index, output, _ in rows},
                 errors={index: problem for index, _, problem in rows if problem is not None},
             )
+
+
+def failed_at(instance_id: UUID, path: str) -> tuple[datetime, ...]:
+    """Return when the failed and the timed out attempts of a step's own work ended, the last first."""
+    failed = (AttemptState.FAILED, AttemptState.TIMED_OUT)
+    rows = Attempt.objects.filter(instance_id=instance_id, path=path, role=Role.ACTION, state__in=failed)
+    return tuple(ended for ended in rows.order_by("-number").values_list("ended_at", flat=True) if ended)
 
 
 def _undo_inside(instance_id: UUID, graph: Graph) -> bool:

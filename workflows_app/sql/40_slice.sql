@@ -29,7 +29,8 @@ BEGIN
             'undo_settled', s.undo_settled, 'undo_open', s.undo_open, 'undo_left', s.undo_left,
             'rerun', s.rerun, 'stopping', s.stopping, 'effect_unknown', s.effect_unknown,
             'error', s.error, 'undo_error', s.undo_error, 'due_at', s.due_at, 'settled', s.settled,
-            'started_at', s.started_at, 'ended_at', s.ended_at, 'idempotency_key', s.idempotency_key)
+            'started_at', s.started_at, 'ended_at', s.ended_at, 'idempotency_key', s.idempotency_key,
+            'error_case', s.error_case)
             || CASE WHEN s.path = ANY (p_values)
                 THEN jsonb_build_object('input', wf_input(p_instance, s.input, s.input_from), 'undo_input', s.undo_input,
                     'output', wf_output(p_instance, s.output, s.output_event)) ELSE '{}' END), '[]')

@@ -18,7 +18,7 @@ BEGIN
         INSERT INTO workflows_app_step (instance_id, path, state, role, generation, attempt, attempts, failures, losses,
             limited, needs_settled, needs_completed, open_children, opened, planned, undo_settled, undo_open, undo_left,
             rerun, stopping, effect_unknown, input, input_from, undo_input, output, output_event, error,
-            undo_error, due_at, settled, started_at, ended_at, idempotency_key)
+            undo_error, due_at, settled, started_at, ended_at, idempotency_key, error_case)
         SELECT p_instance, r->>'path', r->>'state', r->>'role', (r->>'generation')::int, (r->>'attempt')::int,
             (r->>'attempts')::int, (r->>'failures')::int, (r->>'losses')::int, nullif(r->'limited', 'null'),
             (r->>'needs_settled')::int, (r->>'needs_completed')::int, (r->>'open_children')::int,
@@ -28,7 +28,7 @@ BEGIN
             nullif(r->'output', 'null'), (r->>'output_event')::bigint, nullif(r->'error', 'null'),
             nullif(r->'undo_error', 'null'),
             (r->>'due_at')::timestamptz, (r->>'settled')::bigint, (r->>'started_at')::timestamptz,
-            (r->>'ended_at')::timestamptz, r->>'idempotency_key'
+            (r->>'ended_at')::timestamptz, r->>'idempotency_key', (r->>'error_case')::smallint
         FROM jsonb_array_elements(p->'new') AS e(r);
     END IF;
     -- One look-up by key for each row: joined to the list, the planner reads every step of the instance instead, and a
@@ -65,7 +65,8 @@ BEGIN
             settled = CASE WHEN r ? 'settled' THEN (r->>'settled')::bigint ELSE s.settled END,
             started_at = CASE WHEN r ? 'started_at' THEN (r->>'started_at')::timestamptz ELSE s.started_at END,
             ended_at = CASE WHEN r ? 'ended_at' THEN (r->>'ended_at')::timestamptz ELSE s.ended_at END,
-            idempotency_key = CASE WHEN r ? 'idempotency_key' THEN r->>'idempotency_key' ELSE s.idempotency_key END
+            idempotency_key = CASE WHEN r ? 'idempotency_key' THEN r->>'idempotency_key' ELSE s.idempotency_key END,
+            error_case = CASE WHEN r ? 'error_case' THEN (r->>'error_case')::smallint ELSE s.error_case END
         WHERE s.instance_id = p_instance AND s.path = r->>'path';
         IF r ? 'rerun' THEN
             -- Another run is other work: it does not go on where an attempt of the one before had come to.

@@ -17,6 +17,7 @@ LONGEST_VALUE = 20_000
 VARIABLE = "variable-"
 EVIDENCE = ("undo-done", "skip-undo")
 """Acts that nothing but their reason explains later."""
+WITH_VARIABLES = ("set-variables", "rewind", "rerun")
 
 
 class ActForm(forms.Form):
@@ -56,8 +57,9 @@ class CancelForm(ActForm):
 class VariablesForm(ActForm):
     """Also the values of variables, as JSON; only those that were changed on the page are sent on."""
 
-    def __init__(self, *arguments: Any, current: Mapping[str, Any], **keywords: Any) -> None:
+    def __init__(self, *arguments: Any, current: Mapping[str, Any], needed: bool = True, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
+        self.needed = needed
         self.too_long = [name for name, value in current.items() if len(_written(value)) > LONGEST_VALUE]
         for name, value in current.items():
             if name not in self.too_long:
@@ -81,7 +83,7 @@ class VariablesForm(ActForm):
                 changed[field.removeprefix(VARIABLE)] = strict_json.read(cleaned.get(field) or "")
             except ValueError:
                 self.add_error(field, "This is not JSON: a text stands in double quotes, nothing is null.")
-        if not changed and not self.errors:
+        if self.needed and not changed and not self.errors:
             self.add_error(None, "No value is changed.")
         return {**cleaned, "variables": changed}
 
@@ -102,8 +104,9 @@ def form_of(name: str, instance: Instance, data: Any, *, undoes: bool) -> ActFor
         return EvidenceForm(data)
     if name == "cancel":
         return CancelForm(data, initial={"undo": "yes" if undoes else "no"})
-    if name == "set-variables":
+    if name in WITH_VARIABLES:
         declared = instance.definition_version.document.get("variables") or {}
         current = Instance.objects.values_list("variables", flat=True).get(pk=instance.pk)
-        return VariablesForm(data, current={key: current.get(key) for key in declared})
+        values = {key: current.get(key) for key in declared}
+        return VariablesForm(data, current=values, needed=name == "set-variables")
     return ActForm(data)

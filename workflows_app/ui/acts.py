@@ -17,10 +17,11 @@ from django.shortcuts import redirect, render
 
 from workflows_app.engine.errors import InputInvalid, NotFound, Refused
 from workflows_app.engine.states import EffectState, InstanceState, StepState
+from workflows_app.engine.transitions import going_back
 from workflows_app.engine.transitions.operating import SKIPPABLE
 from workflows_app.models import Instance
 from workflows_app.selectors import portions
-from workflows_app.services import call_retries, graphs, instances, interventions, undos
+from workflows_app.services import call_retries, graphs, instances, interventions, rewinds, undos
 from workflows_app.ui import consequences
 from workflows_app.ui.access import act_on_instances
 from workflows_app.ui.act_forms import form_of
@@ -32,6 +33,9 @@ I = InstanceState  # noqa: E741 - the table below is read as a table
 UNDOING = frozenset({I.COMPENSATING, I.COMPENSATION_FAILED})
 PARTS = ("case", "branch", "iteration", "transition", "the move")
 """Kinds of lines that stand for a part of a step."""
+
+BEGUN = frozenset({StepState.COMPLETED, StepState.FAILED, StepState.TIMED_OUT, StepState.SKIPPED})
+"""Of a step of the outermost list: there may be something to go back to."""
 
 Perform = Callable[[UUID, str, Mapping[str, Any]], Instance]
 
@@ -74,6 +78,13 @@ def _at_step(service: Callable[..., Instance]) -> Perform:
 def _set_variables(key: UUID, actor: str, given: Mapping[str, Any]) -> Instance:
     changed = given["variables"]
     return interventions.set_variables(instance_id=key, actor=actor, variables=changed, reason=given["reason"])
+
+
+def _back(service: Callable[..., Instance]) -> Perform:
+    """Perform by a service that takes the instance back, with new values of its variables."""
+    return lambda key, actor, given: service(
+        instance_id=key, step=given["step"], actor=actor, variables=given["variables"], reason=given["reason"]
+    )
 
 
 def _cancel(key: UUID, actor: str, given: Mapping[str, Any]) -> Instance:
@@ -151,6 +162,24 @@ ACTS: Mapping[str, Act] = {
         perform=_at_step(interventions.run_now),
         of_step=True,
     ),
+    "rewind": Act(
+        label="Go back to here",
+        question="Take this instance back to the step?",
+        done="It goes back; what came after the step is undone first.",
+        states=frozenset(going_back.ABLE),
+        perform=_back(rewinds.rewind),
+        of_step=True,
+        grave=True,
+    ),
+    "rerun": Act(
+        label="Run again from here",
+        question="Run this instance again from the step?",
+        done="It runs again from there; what had been done is undone first.",
+        states=frozenset(going_back.ABLE),
+        perform=_back(rewinds.rerun),
+        of_step=True,
+        grave=True,
+    ),
     "retry-undo": Act(
         label="Undo again",
         question="Let this undo run again?",
@@ -224,6 +253,8 @@ def _of_step(line: Line) -> Iterator[str]:
     is_open_block = line.state == StepState.WAITING and (line.children or line.repeat or line.kind == "call")
     if line.state in SKIPPABLE and not is_open_block:
         yield "skip"
+    if line.state in BEGUN and line.depth == 0 and "[" not in line.path:
+        yield from ("rewind", "rerun")
     if line.state == StepState.COMPENSATION_FAILED:
         yield from ("retry-undo", "undo-done", "skip-undo")
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from workflows_app.engine.errors import Refused
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.node import Node
 from workflows_app.engine.paths import split
 from workflows_app.engine.states import STEP_OPEN, AttemptState, StepState
 from workflows_app.models import Attempt, Step
 from workflows_app.selectors import step_names
+from workflows_app.services import rewinds
 from workflows_app.spans import moment
 
 NAMED = 25
@@ -86,6 +88,11 @@ class Facts:
         rows = step_names.steps(self.instance.pk).filter(name__in=names, state=StepState.COMPLETED)
         return Paths.of(rows.order_by("-settled", "-id"))
 
+    def undone_if(self, paths: Paths) -> list[str]:
+        """Name those of these steps whose undo has a condition."""
+        nodes = ((path, self.graph.written[split(path)[1]]) for path in paths.first)
+        return [self.name(path) for path, node in nodes if node.undo_when is not None]
+
     def steps(self, **conditions: Any) -> Paths:
         """Steps by their state, in the order in which they began; iterations are none."""
         rows = Step.objects.filter(instance_id=self.instance.pk, **conditions).exclude(path__endswith="]")
@@ -119,6 +126,8 @@ def cancel(facts: Facts) -> Consequence:
     undone = facts.undoable()
     if not undone:
         says.append("No step that has completed has anything to undo.")
+    if asked := facts.undone_if(undone):
+        says.append(f"These are undone only if their condition holds then: {', '.join(asked)}.")
     return Consequence(says=says, undone=facts.names(undone))
 
 
@@ -161,6 +170,42 @@ def run_now(facts: Facts) -> Consequence:
 def retry_undo(facts: Facts) -> Consequence:
     again = "with its parameters, its idempotency key and as many attempts as at first"
     return Consequence(says=[f"The undo of {facts.name(facts.step)} runs again, {again}."])
+
+
+def rewind(facts: Facts) -> Consequence:
+    goes = f"The instance stands paused at {facts.name(facts.step)} then; what depends on it is as if it had never run."
+    return Consequence(says=[goes, *_foreseen(facts, including=False)])
+
+
+def rerun(facts: Facts) -> Consequence:
+    goes = f"{facts.name(facts.step)}, and what depends on it, is as if it had never run; then the instance goes on."
+    return Consequence(says=[goes, *_foreseen(facts, including=True)])
+
+
+def _foreseen(facts: Facts, *, including: bool) -> Iterator[str]:
+    """Say what going back would do; the instance stands still, so that it may be asked."""
+    try:
+        found = rewinds.foresee(instance_id=facts.instance.pk, step=facts.step, including=including)
+    except Refused as refused:
+        yield f"That is not possible: {refused.message}."
+        return
+    turns = [facts.listed(_paths(turn)) for turn in found.undone[:NAMED]]
+    more = f"; and {len(found.undone) - NAMED} more" if len(found.undone) > NAMED else ""
+    if turns:
+        told = "; ".join(f"{place}. {turn}" for place, turn in enumerate(turns, start=1))
+        yield f"What these did is undone first, in this order: {told}{more}."
+    elif not found.failing:
+        yield "Nothing has to be undone for that."
+    if found.unneeded:
+        yield f"These need no undo, as their condition says: {facts.listed(_paths(found.unneeded))}."
+    for path, error in list(found.failing.items())[:NAMED]:
+        yield f"The undo of {facts.name(path)} would fail: {error['message']} ({error['code']})."
+    if found.again:
+        yield f"These wait for their turn again: {facts.listed(_paths(found.again))}."
+
+
+def _paths(paths: Sequence[str]) -> Paths:
+    return Paths(first=paths[:NAMED], number=len(paths))
 
 
 def call_again(facts: Facts) -> Consequence:
@@ -210,6 +255,8 @@ OF: Mapping[str, Callable[[Facts], Consequence]] = {
     "skip": skip,
     "run-now": run_now,
     "set-variables": set_variables,
+    "rewind": rewind,
+    "rerun": rerun,
     "retry-undo": retry_undo,
     "call-again": call_again,
     "undo-done": undo_done,

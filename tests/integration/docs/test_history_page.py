@@ -137,6 +137,8 @@ def events(driver: Driver) -> dict[str, set[str]]:
     driver.start("workflow: failing\nversion: 1.0.0\nsteps: [{id: a, fail: {code: A}}]")
     saga = "workflow: saga\nversion: 1.0.0\nsteps: [{id: a, activity: core.echo, compensate: {activity: core.echo}}, "
     driver.run(driver.start(saga + "{id: b, fail: {code: B}}]"))
+    spared = "workflow: spared\nversion: 1.0.0\nsteps: [{id: a, activity: core.echo, compensate: "
+    driver.run(driver.start(spared + "{activity: core.echo, when: 'false'}}, {id: b, fail: {code: B}}]"))
     limited = "workflow: limited\nversion: 1.0.0\nconcurrency: {limit: 1}\nsteps: [{id: a, activity: core.echo}]"
     running, pending, cancelled = (driver.start(limited) for _ in range(3))
     instances.cancel(instance_id=cancelled.pk, actor="ada", reason="enough")

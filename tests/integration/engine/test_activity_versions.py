@@ -48,9 +48,13 @@ def test_a_published_version_keeps_the_activity_that_was_newest_then(driver: Dri
     assert found == ["versions.greet@1.0.0", "versions.greet@2.0.0"]
 
 
-def test_the_time_out_of_an_activity_holds_where_the_definition_is_silent(driver: Driver) -> None:
-    for version, more, seconds in (("1.0.0", "", 7), ("1.1.0", "defaults: {timeout: 9s}\n", 9), ("1.2.0", "", 7)):
-        text = more + DOCUMENT.replace("version: 1.0.0", f"version: {version}")
+def test_a_step_s_time_out_goes_before_its_activity_s_and_that_before_the_default(driver: Driver) -> None:
+    default = "defaults: {timeout: 9s}\n"
+    own = DOCUMENT.replace("activity: versions.greet", "timeout: 5s, activity: versions.greet")
+    plain = DOCUMENT.replace("versions.greet", "core.echo")
+    written = [(default + own, 5), (default + DOCUMENT, 7), (default + plain, 9), (plain, 60), (DOCUMENT, 7)]
+    for number, (text, seconds) in enumerate(written):
+        text = text.replace("version: 1.0.0", f"version: 1.{number}.0")
         published = definitions.publish(text=text, actor="ada")
         assert graphs.of_version(published.pk)["a"].timeout == seconds
 

@@ -345,6 +345,23 @@ def test_a_transition_that_compensates_undoes_what_was_done_the_latest_first(dri
     assert Step.objects.get(instance=instance, path="checked[0].echo").state == "compensated"
 
 
+def test_an_action_that_needs_no_undo_stays_done_and_the_machine_moves(driver: Driver) -> None:
+    text = ORDER.replace('{refund: "${ output.amount }"}', '{refund: "${ output.amount }"}, when: output.amount > 9')
+    instance = driver.start(text)
+    for event, data in (("checked", {"order": 1}), ("pay", 5)):
+        send(instance, event, data)
+        driver.drain()
+
+    send(instance, "cancel")
+    driver.drain()
+
+    assert Instance.objects.get(pk=instance.pk).machine_state == "cancelled"
+    states = dict(Step.objects.filter(instance=instance, role="compensation").values_list("path", "state"))
+    assert list(states.values()) == ["compensated"], "the payment stays, what was checked is released"
+    assert Event.objects.filter(instance=instance, type="step.undo_unneeded").count() == 1
+    assert verification.check_replay(instance.pk) == []
+
+
 def test_what_was_done_long_ago_is_found_and_undone_in_its_turn(driver: Driver) -> None:
     machine = """
 workflow: rounds

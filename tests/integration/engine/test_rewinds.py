@@ -530,3 +530,55 @@ def test_forward_recovery_past_a_pivot_is_stop_and_retry(driver: Driver) -> None
     assert driver.run(instance)["state"] == "completed"
     assert keys(instance, "tell") == [("action", "tell:0")] * 3
     assert keys(instance, "charge") == [("action", "charge:0")]
+
+
+# ---------------------------------------------------------------- variables and a look ahead
+def test_variables_have_other_values_once_it_stands_there_and_undos_read_the_old_ones(driver: Driver) -> None:
+    undo = "compensate: {activity: core.echo, with: {was: '${ vars.n }'}}"
+    driver.perform = {"undo_pay": lambda claim: seen.append(claim.parameters)}
+    seen: list[object] = []
+    steps_of = f"  - {{id: stock, activity: core.echo}}\n  - {{id: pay, activity: core.echo, {undo}}}"
+    instance = driver.start(flow(steps_of, head="variables: {n: 1}"))
+    driver.run(instance)
+
+    rewinds.rewind(instance_id=instance.pk, step="stock", actor="ada", variables={"n": 2}, reason="wrong price")
+    driver.drain()
+
+    found = Instance.objects.get(pk=instance.pk)
+    assert (found.state, found.variables, seen) == ("paused", {"n": 2}, [{"was": 1}])
+    assert AuditEntry.objects.get(action="instance.rewound").data["variables"] == ["n"]
+    check(instance)
+
+
+def test_what_a_rewind_would_do_is_told_and_nothing_happens(driver: Driver) -> None:
+    maybe = "compensate: {activity: core.echo, when: 'vars.n > 1'}"
+    insure = f"  - {{id: insure, needs: [pay], activity: core.echo, {maybe}}}\n"
+    instance = driver.start(ORDER.replace("  - {id: ship,", f"{insure}  - {{id: ship,"))
+    driver.run(instance)
+    before = results.instance_view(instance.pk)
+
+    found = rewinds.foresee(instance_id=instance.pk, step="stock", including=False)
+    with_it = rewinds.foresee(instance_id=instance.pk, step="stock", including=True)
+
+    assert found.undone == (("book",), ("pay",))
+    assert found.unneeded == ("insure",)
+    assert set(found.again) == {"pay", "rate", "book", "insure", "ship"}
+    assert with_it.undone == (("book",), ("pay",), ("stock",))
+    assert results.instance_view(instance.pk) == before
+    assert not AuditEntry.objects.filter(action="instance.rewound").exists()
+    with pytest.raises(InputInvalid, match="no variable is called m"):
+        rewinds.foresee(instance_id=instance.pk, step="stock", including=False, variables={"m": 1})
+    with pytest.raises(StateForbids, match="nothing that depends on ship has begun"):
+        rewinds.foresee(instance_id=instance.pk, step="ship", including=False)
+
+
+def test_a_called_workflow_that_would_be_undone_is_foreseen(driver: Driver) -> None:
+    publish(PACK)
+    instance = driver.start(
+        flow("  - {id: first, activity: core.echo}\n  - {id: call, call: {workflow: pack, input: {sku: tea}}}")
+    )
+    driver.run(instance)
+
+    found = rewinds.foresee(instance_id=instance.pk, step="first", including=False)
+
+    assert (found.undone, found.again) == ((("call",),), ("call",))

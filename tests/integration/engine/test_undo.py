@@ -10,7 +10,7 @@ from workflows_app.engine.states import StepState
 from workflows_app.engine.transitions.repeating import PORTION, REFILL
 from workflows_app.models import Dispatch, Event, Instance, Step, Timer
 from workflows_app.selectors import results
-from workflows_app.services import instances, slices, steps, sweep, verification
+from workflows_app.services import instances, interventions, slices, steps, sweep, undos, verification
 
 UNDO = "compensate: {activity: core.echo}"
 DIAMOND = f"""
@@ -209,3 +209,89 @@ def test_one_item_among_many_that_had_an_effect_is_found(
 
     assert driver.run(instance)["state"] == "compensated"
     assert undone(instance) == ["each[4].book"]
+
+
+# ---------------------------------------------------------------- conditions
+def asking(when: str, *, error: str = "${ error.code }") -> str:
+    """Two steps, of which the undo of the second has a condition."""
+    return f"""
+  - {{id: plain, activity: core.echo, {UNDO}}}
+  - id: paid
+    activity: core.echo
+    with: {{amount: "${{ input.amount }}"}}
+    compensate: {{activity: core.echo, with: {{back: "${{ with.amount }}", why: "{error}"}}, when: "{when}"}}
+  - {{id: last, fail: {{code: NO_CARRIER}}}}
+"""
+
+
+def test_a_step_whose_condition_holds_is_undone_and_told_why(driver: Driver) -> None:
+    instance = driver.start(flow(asking("output.amount > 0 && error.code == 'NO_CARRIER'")), {"amount": 5})
+
+    view = driver.run(instance)
+
+    assert (view["state"], view["steps"]["paid"]) == ("compensated", "compensated")
+    assert Step.objects.get(instance=instance, path="paid").undo_input == {"back": 5, "why": "NO_CARRIER"}
+
+
+def test_a_step_whose_condition_does_not_hold_stays_and_is_passed(driver: Driver) -> None:
+    instance = driver.start(flow(asking("output.amount > 0")), {"amount": 0})
+
+    view = driver.run(instance)
+
+    assert (view["state"], view["steps"]["paid"], view["steps"]["plain"]) == ("compensated", "completed", "compensated")
+    assert undone(instance) == ["plain"]
+    events = Event.objects.filter(instance=instance, type="step.undo_unneeded")
+    assert [event.step for event in events] == ["paid"]
+    assert verification.check_replay(instance.pk) == []
+
+
+def test_where_no_undo_is_needed_the_instance_ends_as_without_any_and_can_be_retried(driver: Driver) -> None:
+    only = "{activity: core.echo, when: vars.real}"
+    document = f"""
+  - {{id: a, activity: core.echo, compensate: {only}}}
+  - {{id: b, activity: core.echo, needs: [a], compensate: {only}}}
+  - {{id: c, activity: core.echo, needs: [a], compensate: {only}}}
+  - {{id: last, activity: core.echo, needs: [b, c]}}
+"""
+    driver.perform = {"last": fail()}
+    instance = driver.start(flow(document, head="variables: {real: false}"))
+    assert driver.run(instance)["state"] == "failed"
+    assert Instance.objects.get(pk=instance.pk).cause == "failure"
+    assert undone(instance) == []
+
+    interventions.retry(instance_id=instance.pk, actor="ada", reason="the carrier is back")
+    interventions.pause(instance_id=instance.pk, actor="ada")
+    interventions.resume(instance_id=instance.pk, actor="ada", variables={"real": True})
+
+    view = driver.run(instance)
+    assert view["state"] == "compensated"
+    assert undone(instance)[-1] == "a"
+    assert set(undone(instance)) == {"a", "b", "c"}
+    assert verification.check_replay(instance.pk) == []
+
+
+def test_a_condition_that_cannot_be_evaluated_fails_visibly_and_is_not_asked_again(driver: Driver) -> None:
+    instance = driver.start(flow(asking("output.nothing > 0")), {"amount": 5})
+
+    view = driver.run(instance)
+
+    assert (view["state"], view["steps"]["paid"]) == ("compensation_failed", "compensation_failed")
+    assert Step.objects.get(instance=instance, path="paid").undo_error["code"] == "EXPRESSION_ERROR"
+    undos.retry(instance_id=instance.pk, step="paid", actor="ada", reason="it was paid")
+    assert driver.run(instance)["state"] == "compensated"
+    assert verification.check_replay(instance.pk) == []
+
+
+def test_a_cancelled_instance_that_needs_no_undo_is_cancelled(driver: Driver) -> None:
+    document = """
+  - {id: a, activity: core.echo, compensate: {activity: core.echo, when: "error.code != 'CANCELLED'"}}
+  - {id: far, wait: {for: 1d}}
+"""
+    instance = driver.start(flow(document))
+    driver.drain()
+
+    instances.cancel(instance_id=instance.pk, actor="ada")
+
+    view = driver.run(instance)
+    assert (view["state"], view["cause"], view["steps"]["a"]) == ("cancelled", "cancelled", "completed")
+    assert verification.check_replay(instance.pk) == []

@@ -39,3 +39,10 @@ def stranger(db: None) -> Client:
 def anonymous(db: None) -> Client:
     """The browser of somebody who has not logged in."""
     return browser()
+
+
+@pytest.fixture
+def operator(viewer: User) -> Client:
+    """The browser of somebody who may look at instances and operate them."""
+    viewer.user_permissions.add(Permission.objects.get(codename="change_instance"))
+    return browser(User.objects.get(pk=viewer.pk))

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
@@ -28,13 +28,6 @@ RETRYING = """
   - {id: a, name: Ask, activity: core.echo, with: {}, retry: {max_attempts: 3, initial_interval: 1h, jitter: 0}}
   - {id: b, activity: core.echo, with: {}}
 """
-
-
-@pytest.fixture
-def operator(viewer: User) -> Client:
-    """The browser of somebody who may look at instances and operate them."""
-    viewer.user_permissions.add(Permission.objects.get(codename="change_instance"))
-    return browser(User.objects.get(pk=viewer.pk))
 
 
 def address(instance: Instance | Any, act: str) -> str:

@@ -63,6 +63,21 @@ def in_step(step: Mapping[str, Any]) -> Iterator[tuple[Keys, str]]:
     adhoc = step.get("adhoc")
     if isinstance(adhoc, Mapping) and isinstance(adhoc.get("assign"), Mapping) and "role" in adhoc["assign"]:
         yield ("adhoc", "assign", "role"), "`role` is"
-    on_error = step.get("on_error")
-    if isinstance(on_error, Mapping) and "fallback" in on_error and "activity" not in kinds:
-        yield ("on_error", "fallback"), "`fallback` on a step other than an activity is"
+    if "activity" not in kinds:
+        yield from _only_activities(step.get("on_error"))
+
+
+def _only_activities(on_error: Any) -> Iterator[tuple[Keys, str]]:
+    """Yield what of ``on_error`` has an effect on activities only: nothing else has attempts, or one in its stead."""
+    written: list[tuple[Keys, Any]] = [(("on_error",), on_error)]
+    if isinstance(on_error, list):
+        cases: list[tuple[Keys, Any]] = [
+            (("on_error", place), case) for place, case in enumerate(on_error) if isinstance(case, Mapping)
+        ]
+        written = [((*keys, "then"), case.get("then")) for keys, case in cases]
+        for keys, case in cases:
+            if "attempts" in case:
+                yield (*keys, "attempts"), "`attempts` on a step other than an activity is"
+    for keys, reaction in written:
+        if isinstance(reaction, Mapping) and "fallback" in reaction:
+            yield (*keys, "fallback"), "`fallback` on a step other than an activity is"

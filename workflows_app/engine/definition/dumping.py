@@ -23,7 +23,6 @@ from workflows_app.engine.definition.model import (
     Join,
     Limit,
     LoopBody,
-    OnError,
     ParallelBody,
     ReceiveBody,
     Rest,
@@ -33,6 +32,7 @@ from workflows_app.engine.definition.model import (
     Step,
     WaitBody,
 )
+from workflows_app.engine.definition.reactions import ErrorCase, OnError, Reaction, Reactions
 from workflows_app.engine.durations import format_duration
 
 Document = dict[str, Any]
@@ -89,7 +89,7 @@ def _step(step: Step) -> Document:
             timeout=_duration(step.timeout),
             deadline=_duration(step.deadline),
             retry=_retry(step.retry),
-            on_error=_on_error(step),
+            on_error=_on_error(step.on_error),
             compensate="irreversible" if step.irreversible else _compensation(step.compensate),
             queue=step.queue,
             priority=step.priority,
@@ -174,14 +174,28 @@ def _join(join: Join) -> Document:
     return _filled(join=quorum, rest=rest, tolerate=join.tolerate or None, join_deadline=_duration(join.deadline))
 
 
-def _on_error(step: Step) -> Any:
-    if step.on_error is OnError.OUTPUT:
-        return {"output": step.on_error_output}
-    if step.on_error is OnError.GOTO:
-        return {"goto": step.goto}
-    if step.fallback is not None:
-        return {"fallback": _body(step.fallback)}
-    return None if step.on_error is OnError.FAIL else step.on_error.value
+def _on_error(reactions: Reactions) -> Any:
+    if reactions.cases:
+        return [_error_case(case) for case in reactions.cases]
+    return None if reactions.plain.kind is OnError.FAIL else _reaction(reactions.plain)
+
+
+def _error_case(case: ErrorCase) -> Document:
+    counted = case.attempts
+    attempts = counted and {"at_least": counted.at_least, **_filled(within=_duration(counted.within))}
+    then = _reaction(case.then)
+    return {**_filled(codes=list(case.codes) or None, when=case.when, attempts=attempts), "then": then}
+
+
+def _reaction(reaction: Reaction) -> Any:
+    match reaction.kind:
+        case OnError.OUTPUT:
+            return {"output": reaction.output}
+        case OnError.GOTO:
+            return {"goto": reaction.goto}
+        case _ if reaction.fallback is not None:
+            return {"fallback": _body(reaction.fallback)}
+    return reaction.kind.value
 
 
 def _compensation(undo: Compensation | None) -> Document | None:
@@ -190,7 +204,7 @@ def _compensation(undo: Compensation | None) -> Document | None:
     parameters = {"with": dict(undo.parameters) or None}
     return {
         "activity": undo.activity,
-        **_filled(**parameters, timeout=_duration(undo.timeout), retry=_retry(undo.retry)),
+        **_filled(**parameters, when=undo.when, timeout=_duration(undo.timeout), retry=_retry(undo.retry)),
     }
 
 

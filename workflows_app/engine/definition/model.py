@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from workflows_app.engine.definition.machine import Machine
+from workflows_app.engine.definition.reactions import FAILING, Reactions
 
 MOST_ITEMS = 100_000
 """How many items a ``foreach`` may have."""
@@ -49,14 +50,6 @@ class Backoff(StrEnum):
     LINEAR = "linear"
     EXPONENTIAL = "exponential"
     RANDOM = "random"
-
-
-class OnError(StrEnum):
-    FAIL = "fail"
-    CONTINUE = "continue"
-    GOTO = "goto"
-    FALLBACK = "fallback"
-    OUTPUT = "output"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,10 +98,14 @@ class Retry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compensation:
-    """How a step is undone: an activity with parameters over the step's own ``output`` and ``with``."""
+    """How a step is undone: an activity with parameters over the step's own ``output`` and ``with``.
+
+    ``when``: an expression over the same; where it does not hold, the step needs no undo.
+    """
 
     activity: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    when: str | None = None
     timeout: float | None = None
     retry: Retry | None = None
 
@@ -314,11 +311,8 @@ class Step:
     timeout: float | None = None
     deadline: float | None = None
     retry: Retry | None = None
-    on_error: OnError = OnError.FAIL
-    on_error_output: Any = None
-    goto: str | None = None
+    on_error: Reactions = FAILING
     result: str | None = None
-    fallback: ActivityBody | None = None
     compensate: Compensation | None = None
     irreversible: bool = False
     queue: str | None = None

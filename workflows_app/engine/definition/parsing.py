@@ -32,7 +32,6 @@ from workflows_app.engine.definition.model import (
     Kind,
     Limit,
     LoopBody,
-    OnError,
     ParallelBody,
     ReceiveBody,
     Rest,
@@ -43,6 +42,7 @@ from workflows_app.engine.definition.model import (
     WaitBody,
 )
 from workflows_app.engine.definition.moments import normal_moment
+from workflows_app.engine.definition.reactions import ErrorCase, OnError, Reaction, Reactions, Threshold
 from workflows_app.engine.durations import parse_duration
 from workflows_app.engine.errors import Problem
 from workflows_app.engine.values import faults
@@ -112,7 +112,7 @@ def _step(raw: Mapping[str, Any]) -> Step:
         timeout=_duration(raw.get("timeout")),
         deadline=_duration(raw.get("deadline")),
         retry=_retry(raw.get("retry")),
-        **_on_error(raw.get("on_error", "fail")),
+        on_error=_on_error(raw.get("on_error", "fail")),
         compensate=_compensation(compensate) if isinstance(compensate, Mapping) else None,
         irreversible=compensate == "irreversible",
         result=raw.get("result"),
@@ -231,23 +231,40 @@ def _join(raw: Mapping[str, Any]) -> Join:
     )
 
 
-def _on_error(raw: Any) -> dict[str, Any]:
-    """Return the fields of a step that say what its failure means."""
+def _on_error(raw: Any) -> Reactions:
+    """Return what a step's failure means."""
+    if isinstance(raw, list):
+        return Reactions(cases=tuple(map(_error_case, raw)))
+    return Reactions(plain=_reaction(raw))
+
+
+def _error_case(raw: Mapping[str, Any]) -> ErrorCase:
+    counted = raw.get("attempts")
+    return ErrorCase(
+        then=_reaction(raw["then"]),
+        codes=tuple(raw.get("codes", ())),
+        when=_expression(raw.get("when")),
+        attempts=counted and Threshold(at_least=int(counted["at_least"]), within=_duration(counted.get("within"))),
+    )
+
+
+def _reaction(raw: Any) -> Reaction:
     if not isinstance(raw, Mapping):
-        return {"on_error": OnError(raw)}
+        return Reaction(kind=OnError(raw))
     if "goto" in raw:
-        return {"on_error": OnError.GOTO, "goto": raw["goto"]}
+        return Reaction(kind=OnError.GOTO, goto=raw["goto"])
     if "fallback" in raw:
         instead = raw["fallback"]
         body = ActivityBody(activity=instead["activity"], parameters=instead.get("with", {}))
-        return {"on_error": OnError.FALLBACK, "fallback": body}
-    return {"on_error": OnError.OUTPUT, "on_error_output": raw["output"]}
+        return Reaction(kind=OnError.FALLBACK, fallback=body)
+    return Reaction(kind=OnError.OUTPUT, output=raw["output"])
 
 
 def _compensation(raw: Mapping[str, Any]) -> Compensation:
     return Compensation(
         activity=raw["activity"],
         parameters=raw.get("with", {}),
+        when=_expression(raw.get("when")),
         timeout=_duration(raw.get("timeout")),
         retry=_retry(raw.get("retry")),
     )

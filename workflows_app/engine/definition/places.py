@@ -16,7 +16,6 @@ from workflows_app.engine.definition.model import (
     FailBody,
     ForeachBody,
     LoopBody,
-    OnError,
     ReceiveBody,
     Retry,
     ReturnBody,
@@ -24,6 +23,7 @@ from workflows_app.engine.definition.model import (
     Step,
     WaitBody,
 )
+from workflows_app.engine.definition.reactions import OnError
 
 if TYPE_CHECKING:
     from workflows_app.engine.verifier.outline import Outline
@@ -39,7 +39,7 @@ IN_CACHE = frozenset({"input", "instance", "with"})
 IN_IDEMPOTENCY_KEY = (EVERYWHERE | {"with"}) - {"now"}
 """All that a step's parameters may read but the time: with it, the same work would have another key each time."""
 WITH_EVENT = EVERYWHERE | {"event"}
-IN_UNDO = EVERYWHERE | {"output", "with"}
+IN_UNDO = WITH_ERROR | {"output", "with"}
 IN_MACHINE = (EVERYWHERE - {"steps"}) | {"state"}
 
 
@@ -160,13 +160,7 @@ def of_step(step: Step, keys: Keys = ()) -> Iterator[Place]:
     if step.idempotency_key is not None:
         where = (*keys, "idempotency_key")
         yield Place(keys=where, value=step.idempotency_key, is_template=True, reader=name, roots=IN_IDEMPOTENCY_KEY)
-    if step.on_error is OnError.OUTPUT:
-        where = (*keys, "on_error", "output")
-        yield Place(keys=where, value=step.on_error_output, is_template=True, reader=name, roots=WITH_ERROR)
-    if step.fallback is not None:
-        where = (*keys, "on_error", "fallback", "with")
-        value = dict(step.fallback.parameters)
-        yield Place(keys=where, value=value, is_template=True, reader=name, roots=WITH_ERROR)
+    yield from _on_error(keys, step)
     if step.compensate is not None:
         yield Place(
             keys=(*keys, "compensate", "with"),
@@ -176,7 +170,24 @@ def of_step(step: Step, keys: Keys = ()) -> Iterator[Place]:
             roots=IN_UNDO,
             reads_itself=True,
         )
+        if step.compensate.when is not None:
+            where, condition = (*keys, "compensate", "when"), step.compensate.when
+            yield Place(keys=where, value=condition, is_template=False, reader=name, roots=IN_UNDO, reads_itself=True)
         yield from of_retry((*keys, "compensate", "retry"), step.compensate.retry, name)
+
+
+def _on_error(keys: Keys, step: Step) -> Iterator[Place]:
+    for place, case in enumerate(step.on_error.cases):
+        if case.when is not None:
+            where = (*keys, "on_error", place, "when")
+            yield Place(keys=where, value=case.when, is_template=False, reader=step.id, roots=WITH_ERROR)
+    for inner, reaction in step.on_error.written():
+        if reaction.kind is OnError.OUTPUT:
+            where, value = (*keys, *inner, "output"), reaction.output
+            yield Place(keys=where, value=value, is_template=True, reader=step.id, roots=WITH_ERROR)
+        if reaction.fallback is not None:
+            where, value = (*keys, *inner, "fallback", "with"), dict(reaction.fallback.parameters)
+            yield Place(keys=where, value=value, is_template=True, reader=step.id, roots=WITH_ERROR)
 
 
 def _foreach(keys: Keys, body: ForeachBody, reader: str) -> Iterator[Place]:

@@ -70,6 +70,10 @@ def join_words(written: Mapping[str, Any], *, what: str) -> Sentence:
 
 def error_words(on_error: Any) -> Sentence:
     """Say what a failure beyond the retries means."""
+    if isinstance(on_error, list):
+        told = [span for case in on_error for span in _case_words(case)]
+        always = on_error[-1].keys() == {"then"}
+        return sentence(*told[:-1]) if always else sentence(*told, "otherwise the instance fails")
     if on_error is None or on_error == "fail":
         return sentence("the instance fails")
     if on_error == "continue":
@@ -81,6 +85,21 @@ def error_words(on_error: Any) -> Sentence:
     return sentence("goes on with an output that is written here")
 
 
+def _case_words(case: Mapping[str, Any]) -> Sentence:
+    """Say what one case of ``on_error`` asks for and what follows then."""
+    asked: list[tuple[str | Span, ...]] = []
+    if "codes" in case:
+        asked.append(("after ", *listed(case["codes"])))
+    if "when" in case:
+        asked.append(("where ", code(case["when"])))
+    if "attempts" in case:
+        within = case["attempts"].get("within")
+        number = _attempts(case["attempts"]["at_least"])
+        asked.append((f"once {number} failed{f' within {within}' if within else ''}",))
+    pieces = [piece for place, each in enumerate(asked) for piece in ((" and ", *each) if place else each)]
+    return sentence(*(pieces or ["otherwise"]), ": ", *error_words(case["then"]), "; ")
+
+
 def undo_words(undo: Any) -> Sentence:
     """Say how a completed step is undone."""
     if undo == "irreversible":
@@ -88,4 +107,6 @@ def undo_words(undo: Any) -> Sentence:
     pieces: list[str | Span] = ["performs ", code(undo["activity"])]
     if undo.get("timeout"):
         pieces.append(f", at most {undo['timeout']} an attempt")
+    if undo.get("when"):
+        pieces += ["; needed only if ", code(undo["when"])]
     return sentence(*pieces)

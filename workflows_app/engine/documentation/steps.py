@@ -188,9 +188,8 @@ def _facts(step: Mapping[str, Any], kind: str, defaults: Defaults, chosen: bool)
 
 def _times(step: Mapping[str, Any], kind: str, defaults: Defaults) -> Iterator[Fact]:
     if kind == "activity":
-        timeout = step.get("timeout") or defaults.timeout
-        usual = f"{format_duration(DEFAULT_TIMEOUT)} an attempt, unless the activity has its own"
-        yield Fact("Time-out", sentence(f"{timeout} an attempt" if timeout else usual))
+        usual = f"{defaults.timeout or format_duration(DEFAULT_TIMEOUT)} an attempt, unless the activity has its own"
+        yield Fact("Time-out", sentence(f"{step['timeout']} an attempt" if step.get("timeout") else usual))
         retry = step.get("retry") or defaults.retry
         yield Fact("Attempts", retry_words(retry) if retry else sentence("one attempt"))
     elif step.get("timeout"):
@@ -209,14 +208,11 @@ def _blocks(step: Mapping[str, Any], kind: str) -> Iterator[Block]:
     if kind == "set":
         yield Block("Values", write_yaml(step["set"]))
     on_error, undo = step.get("on_error"), step.get("compensate")
-    if isinstance(on_error, Mapping) and "output" in on_error:
-        yield Block("Output on error", write_yaml({"output": on_error["output"]}))
-    if (
-        isinstance(on_error, Mapping)
-        and isinstance(on_error.get("fallback"), Mapping)
-        and on_error["fallback"].get("with")
-    ):
-        yield Block("Parameters of the fallback", write_yaml(on_error["fallback"]["with"]))
+    for reaction in [case["then"] for case in on_error] if isinstance(on_error, list) else [on_error]:
+        if isinstance(reaction, Mapping) and "output" in reaction:
+            yield Block("Output on error", write_yaml({"output": reaction["output"]}))
+        if isinstance(reaction, Mapping) and reaction.get("fallback", {}).get("with"):
+            yield Block("Parameters of the fallback", write_yaml(reaction["fallback"]["with"]))
     if isinstance(undo, Mapping) and undo.get("with"):
         yield Block("Parameters of the undo", write_yaml(undo["with"]))
     if step.get("notes") is not None and not isinstance(step["notes"], str):

@@ -12,8 +12,8 @@ for an event, or publishes one), ``repeating`` (the next iterations), ``outcomes
 (nothing in a block or in the instance is open any more). ``machines`` and ``queueing`` are about the events of a state
 machine, ``adhoc`` about what people choose, ``pausing`` and ``holding`` about what an operator holds up, ``operating``
 about what one does to a step, ``retrying`` about an instance that goes on after it has failed, ``leaving`` about undos
-that failed, ``going_back`` about steps that are taken back. None calls back: what follows from an event is put on the
-draft's list, and ``decide`` works it off.
+that failed, ``going_back`` about steps that are taken back (``foreseeing``: what that would do). None calls back: what
+follows from an event is put on the draft's list, and ``decide`` works it off.
 """
 
 from workflows_app.engine.transitions.decide import decide

@@ -92,19 +92,13 @@ def _end(draft: Draft) -> None:
             undo = draft.graph.undoes(draft.graph.definition.on_failure)
             stopping.stop(draft, ending="failure", undo=undo, error=error_of(problem))
             return
-        _finish(draft, EventType.INSTANCE_COMPLETED, output=output)
+        _complete(draft, output=output)
     elif draft.instance.ending == "return":
-        _finish(draft, EventType.INSTANCE_COMPLETED)
+        _complete(draft)
     elif not (draft.instance.undo and undoing.begin(draft)):
-        _finish_stopped(draft)
+        stopping.end(draft)
 
 
-def _finish_stopped(draft: Draft) -> None:
-    """End a stopped instance that has nothing to undo."""
-    kind = EventType.INSTANCE_CANCELLED if draft.instance.ending == "cancelled" else EventType.INSTANCE_FAILED
-    _finish(draft, kind)
-
-
-def _finish(draft: Draft, kind: EventType, **data: Any) -> None:
-    draft.emit(kind, **data)
+def _complete(draft: Draft, **data: Any) -> None:
+    draft.emit(EventType.INSTANCE_COMPLETED, **data)
     draft.command(ClearTimers(step=""))

@@ -190,6 +190,12 @@ class Draft(State):
                     errors[index] = step.error
         return Gathered(outputs=outputs, errors=errors)
 
+    def failed_at(self, path: str) -> tuple[datetime, ...]:
+        """Return when the failed and the timed out attempts of a step ended, the last first."""
+        if path not in self.before.failed_at:
+            raise SliceMiss(failed_at=path)
+        return self.before.failed_at[path]
+
     def table(self, name: str, version: str | None) -> Table | None:
         """Return a decision table, ``None`` where there is none of that name and version."""
         if (name, version) not in self.before.tables:

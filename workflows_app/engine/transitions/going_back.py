@@ -40,6 +40,7 @@ def rewind(draft: Draft, occurrence: Rewind) -> None:
     Raises:
         NotFound: STEP_NOT_FOUND.
         StateForbids: the instance cannot be taken back, or something that has happened in it cannot be.
+        InputInvalid: UNKNOWN_VARIABLE, or variables that are too large.
     """
     node = operating.find(draft, occurrence.step)
     _require_able(draft)
@@ -62,6 +63,9 @@ def rewind(draft: Draft, occurrence: Rewind) -> None:
     if occurrence.parameters is not None:
         _require_ready(draft, node, {*pending, *open_})
         facts["input"] = dict(occurrence.parameters)
+    if occurrence.variables:
+        pausing.check_variables(draft, occurrence.variables)
+        facts["variables"] = dict(occurrence.variables)
     draft.actor = occurrence.actor
     _stop(draft, inside)
     if any(needs_undo(each, draft.step(each.path)) for each in inside):
@@ -85,6 +89,9 @@ def _arrive(draft: Draft, asked: Mapping[str, Any]) -> None:
     draft.emit(EventType.INSTANCE_REWOUND, again=again, **facts)
     draft.command(ClearTimers(step=""))
     retrying.take_up(draft, asked["pending"], asked["open"])
+    if "variables" in asked:
+        changed = asked["variables"]
+        draft.emit(EventType.INSTANCE_VARIABLES_CHANGED, variables=changed, reason=asked["reason"])
     if "input" in asked:
         _begin_with(draft, draft.graph[asked["to"]], asked["input"])
     if asked["resume"]:

@@ -264,6 +264,7 @@ class Rewind:
         resume: whether the instance goes on then; otherwise it is paused.
         evidence: what its history tells about its failure.
         parameters: what the step is to run with, instead of what its ``with`` comes to.
+        variables: new values that its variables have once it stands there.
     """
 
     step: str
@@ -273,6 +274,7 @@ class Rewind:
     evidence: Evidence
     reason: str = ""
     parameters: Mapping[str, Any] | None = None
+    variables: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

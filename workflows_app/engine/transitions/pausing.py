@@ -38,7 +38,7 @@ def resume(draft: Draft, occurrence: Resume) -> None:
     """
     if draft.instance.state is not InstanceState.PAUSED:
         raise StateForbids(f"the instance is {draft.instance.state}; only a paused one can be resumed")
-    _check(draft, occurrence.variables)
+    check_variables(draft, occurrence.variables)
     draft.actor = occurrence.actor
     changed: dict[str, Any] = {"variables": dict(occurrence.variables)} if occurrence.variables else {}
     go_on(draft, reason=occurrence.reason, **changed)
@@ -66,13 +66,18 @@ def change_variables(draft: Draft, occurrence: ChangeVariables) -> None:
     """
     if draft.instance.state is not InstanceState.PAUSED:
         raise StateForbids(f"the instance is {draft.instance.state}; pause it to change its variables")
-    _check(draft, occurrence.variables)
+    check_variables(draft, occurrence.variables)
     draft.actor = occurrence.actor
     changed = dict(occurrence.variables)
     draft.emit(EventType.INSTANCE_VARIABLES_CHANGED, variables=changed, reason=occurrence.reason)
 
 
-def _check(draft: Draft, changed: Mapping[str, Any]) -> None:
+def check_variables(draft: Draft, changed: Mapping[str, Any]) -> None:
+    """Refuse new values that the variables cannot take.
+
+    Raises:
+        InputInvalid: UNKNOWN_VARIABLE, or variables that are too large.
+    """
     declared = draft.graph.definition.variables
     unknown = [name for name in changed if name not in declared]
     if unknown:

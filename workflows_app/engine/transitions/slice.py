@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from workflows_app.engine.caching import Entry, Found
@@ -39,6 +40,7 @@ class Slice:
         items: parts of the items of ``foreach`` steps, by path and index of the first.
         undo_inside: whether a row that settled inside an iteration is to be undone, ``None`` where nobody has looked.
         gathered: what the iterations of ``foreach`` steps, by path, came to as far as it is stored.
+        failed_at: when the failed and the timed out attempts of steps ended, by path, the last first.
         tables: decision tables by name and version asked for (``None``: the highest); ``None`` for one there is not.
         limit_bytes: the largest value, in bytes of JSON, that a step may store.
         cached: the entries of the cache that were looked up, with what is fresh of them.
@@ -55,6 +57,7 @@ class Slice:
     items: Mapping[tuple[str, int], tuple[Any, ...]] = field(default_factory=dict)
     gathered: Mapping[str, Gathered] = field(default_factory=dict)
     undo_inside: bool | None = None
+    failed_at: Mapping[str, tuple[datetime, ...]] = field(default_factory=dict)
     tables: Mapping[tuple[str, str | None], Table | None] = field(default_factory=dict)
     limit_bytes: int = 1_000_000
     cached: Mapping[Entry, Found | None] = field(default_factory=dict)
@@ -90,6 +93,7 @@ class SliceMiss(Exception):
         items: tuple[str, int, int] | None = None,
         gathered: str | None = None,
         undo_inside: bool = False,
+        failed_at: str | None = None,
         cached: Iterable[Entry] = (),
         table: tuple[str, str | None] | None = None,
     ) -> None:
@@ -103,6 +107,7 @@ class SliceMiss(Exception):
         self.items = items
         self.gathered = gathered
         self.undo_inside = undo_inside
+        self.failed_at = failed_at
         self.cached = frozenset(cached)
         self.table = table
 

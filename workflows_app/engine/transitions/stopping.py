@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from workflows_app.engine.commands import ClearTimers, Dispatch, TellToStop, Withdraw
-from workflows_app.engine.definition.model import OnError
+from workflows_app.engine.definition.reactions import OnError
 from workflows_app.engine.errors import OrchestratorError
 from workflows_app.engine.events import EventType
 from workflows_app.engine.node import Node, NodeKind
-from workflows_app.engine.states import STEP_OPEN, AttemptState, Role, StepState
-from workflows_app.engine.transitions import holding, settling, telling
+from workflows_app.engine.states import STEP_OPEN, AttemptState, StepState
+from workflows_app.engine.transitions import holding, reacting, settling, telling
 from workflows_app.engine.transitions.draft import Draft, Look
 from workflows_app.engine.transitions.problems import error_of
 
@@ -21,23 +21,25 @@ TIMEOUT_CODES = frozenset({"TIMEOUT", "DEADLINE_EXCEEDED"})
 def failed(draft: Draft, node: Node, problem: Mapping[str, Any], **data: Any) -> None:
     """Settle a step that failed beyond its retries, as its ``on_error`` says.
 
+    A block whose ``on_error`` may catch a failure inside it was stopped first; what it catches is asked here.
+
     Args:
         problem: the error to keep.
         data: further facts for the event, such as how the attempt ended.
     """
-    policy = node.on_error
-    if draft.stopped(node) or draft.step(node.path).role is Role.FALLBACK:
-        policy = OnError.FAIL
+    chosen = reacting.choose(draft, node, problem, ended=data.get("attempt_state"))
+    data |= chosen.facts
+    policy = chosen.kind
     if policy is OnError.FALLBACK:
         try:
-            _fall_back(draft, node, problem, **data)
+            _fall_back(draft, node, problem, chosen.case, **data)
         except OrchestratorError as broken:
             problem, policy = error_of(broken), OnError.FAIL
         else:
             return
     if policy is OnError.OUTPUT:
         try:
-            output = draft.evaluate(node.error_output, node, {"error": dict(problem)})
+            output = draft.evaluate(node.error_outputs[chosen.case], node, {"error": dict(problem)})
         except OrchestratorError as broken:
             problem, policy = error_of(broken), OnError.FAIL
         else:
@@ -50,15 +52,15 @@ def failed(draft: Draft, node: Node, problem: Mapping[str, Any], **data: Any) ->
         data["held"] = True
     settling.settle(draft, kind, node, error=dict(problem), tolerated=tolerated, **data)
     if policy is OnError.GOTO:
-        _skip_to(draft, node, draft.graph.named(node.step.goto or "", node.path))
+        _skip_to(draft, node, draft.graph.named(chosen.reaction.goto or "", node.path))
     if not tolerated and not draft.paused:
         fail_scope(draft, node, problem)
 
 
-def _fall_back(draft: Draft, node: Node, problem: Mapping[str, Any], **data: Any) -> None:
+def _fall_back(draft: Draft, node: Node, problem: Mapping[str, Any], case: int | None, **data: Any) -> None:
     """Let the fallback's activity stand in for the step's own: one attempt, within the step's deadline."""
     step = draft.step(node.path)
-    parameters = draft.evaluate(node.fallback_parameters, node, {"error": dict(problem)})
+    parameters = draft.evaluate(node.fallback_parameters[case], node, {"error": dict(problem)})
     generation = step.generation + 1
     if step.state is StepState.RETRYING:
         draft.command(ClearTimers(step=node.path))
@@ -132,7 +134,7 @@ def fail_scope(draft: Draft, node: Node, problem: Mapping[str, Any]) -> None:
 
 
 def _catches(container: Node) -> bool:
-    return container.contained or container.on_error is not OnError.FAIL
+    return container.contained or container.catches
 
 
 def stop(draft: Draft, *, ending: str, undo: bool, **data: Any) -> None:
@@ -149,6 +151,13 @@ def stop(draft: Draft, *, ending: str, undo: bool, **data: Any) -> None:
     if held is not None:
         holding.let_go(draft, held)
     drain(draft, None)
+
+
+def end(draft: Draft) -> None:
+    """End a stopped instance in which everything has drained and nothing was undone."""
+    cancelled = draft.instance.ending == "cancelled"
+    draft.emit(EventType.INSTANCE_CANCELLED if cancelled else EventType.INSTANCE_FAILED)
+    draft.command(ClearTimers(step=""))
 
 
 def stop_block(draft: Draft, node: Node, problem: Mapping[str, Any]) -> None:

@@ -24,8 +24,8 @@ from workflows_app.engine.node import Node, NodeKind
 from workflows_app.engine.paths import indexes
 from workflows_app.engine.snapshot import StepSnapshot
 from workflows_app.engine.states import AttemptState, Cause, InstanceState, Role, StepState
-from workflows_app.engine.transitions import repeating, retracing, scouting, telling
-from workflows_app.engine.transitions.draft import Draft, Look
+from workflows_app.engine.transitions import repeating, retracing, scouting, stopping, telling
+from workflows_app.engine.transitions.draft import Draft, Look, holds
 from workflows_app.engine.transitions.problems import error_of
 
 
@@ -175,7 +175,8 @@ def _give_turns(draft: Draft) -> None:
 def _reads(draft: Draft, node: Node) -> set[str]:
     if node.undone_by_child:
         return set()
-    return {node.path, *draft.graph.reads(node, node.undo_parameters.reads)}
+    condition = node.undo_when.reads if node.undo_when is not None else frozenset()
+    return {node.path, *draft.graph.reads(node, node.undo_parameters.reads | condition)}
 
 
 def _open_more(draft: Draft, node: Node, *, waited: bool = False) -> None:
@@ -248,13 +249,29 @@ def _start(draft: Draft, node: Node) -> None:
     step = draft.values_of(node.path)
     # A step that ended by `on_error: {output}` has a substitute for an output; what it really did is unknown.
     output = None if step.error is not None and step.role is not Role.FALLBACK else step.output
+    problem = draft.instance.error
+    names = {"output": output, "with": step.input, "error": None if problem is None else dict(problem)}
     try:
-        parameters = draft.evaluate(node.undo_parameters, node, {"output": output, "with": step.input})
-    except OrchestratorError as problem:
+        if not _is_needed(draft, node, step, names):
+            _record(draft, EventType.STEP_UNDO_UNNEEDED, node.path)
+            return
+        parameters = draft.evaluate(node.undo_parameters, node, names)
+    except OrchestratorError as broken:
         draft.emit(EventType.STEP_COMPENSATING, node.path, input=None, generation=step.generation + 1)
-        _record(draft, EventType.STEP_COMPENSATION_FAILED, node.path, error=error_of(problem))
+        _record(draft, EventType.STEP_COMPENSATION_FAILED, node.path, error=error_of(broken))
         return
     _send(draft, node, parameters)
+
+
+def _is_needed(draft: Draft, node: Node, step: StepSnapshot, names: Mapping[str, Any]) -> bool:
+    """Ask the condition of an undo; not of one that has failed: whoever lets it run once more has decided that.
+
+    Raises:
+        OrchestratorError: it cannot be evaluated, or is neither true nor false.
+    """
+    if node.undo_when is None or step.state is StepState.COMPENSATION_FAILED:
+        return True
+    return holds(draft.evaluate(node.undo_when, node, names))
 
 
 def _send(draft: Draft, node: Node, parameters: Any) -> None:
@@ -273,13 +290,18 @@ def _end_if_over(draft: Draft) -> None:
 
 
 def _end(draft: Draft) -> None:
-    """End with the truth about all undos; where all worked that a rewind asked for, it has come to its end."""
+    """End with the truth about all undos; where all worked that a rewind asked for, it has come to its end.
+
+    Where no step needed its undo, the instance ends as if none had one.
+    """
     if draft.instance.undo_failed:
         draft.emit(EventType.INSTANCE_COMPENSATION_FAILED)
     elif draft.instance.rewind is not None:
         draft.look_next(Look.REWOUND, draft.instance.rewind["to"])
-    else:
+    elif draft.instance.undone or draft.instance.ending is None:
         draft.emit(EventType.INSTANCE_COMPENSATED)
+    else:
+        stopping.end(draft)
 
 
 def end_at_once(draft: Draft, problem: Mapping[str, Any]) -> None:

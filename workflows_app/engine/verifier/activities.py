@@ -29,13 +29,14 @@ def performed(outline: Outline) -> Iterator[tuple[Keys, str, Mapping[str, Any]]]
     """Yield the place, the name and the parameters of each activity that a document names."""
     written = ((placed.keys, placed.step) for placed in outline.steps.values())
     for keys, step in chain(written, actions(outline.definition)):
-        body, undo, instead = step.body, step.compensate, step.fallback
+        body, undo = step.body, step.compensate
         if isinstance(body, ActivityBody):
             yield keys, body.activity, body.parameters
         if undo is not None:
             yield (*keys, "compensate"), undo.activity, undo.parameters
-        if instead is not None:
-            yield (*keys, "on_error", "fallback"), instead.activity, instead.parameters
+        for inner, reaction in step.on_error.written():
+            if (instead := reaction.fallback) is not None:
+                yield (*keys, *inner, "fallback"), instead.activity, instead.parameters
 
 
 def _check(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from workflows_app.engine import retry
 from workflows_app.engine.definition.model import (
     MOST_ITEMS,
     MOST_ITERATIONS,
@@ -13,7 +14,6 @@ from workflows_app.engine.definition.model import (
     Join,
     Kind,
     LoopBody,
-    OnError,
     ParallelBody,
     Rest,
     Step,
@@ -33,7 +33,7 @@ def problems(outline: Outline) -> Iterator[Problem]:
     """Yield what is wrong with choices and joins.
 
     Errors: ``ELSE_NOT_LAST``, ``REST_UNUSED``, ``TOLERATE_UNUSED``, ``JOIN_UNREACHABLE``, ``RESERVED_NAME``,
-    ``LOOP_LIMIT``; warnings: ``BRANCH_NO_DEFAULT``, ``JOIN_ANY_SINGLE``, ``UNREACHABLE``.
+    ``LOOP_LIMIT``; warnings: ``CASE_UNREACHABLE``, ``BRANCH_NO_DEFAULT``, ``JOIN_ANY_SINGLE``, ``UNREACHABLE``.
     """
     for placed in outline.steps.values():
         body = placed.step.body
@@ -45,6 +45,7 @@ def problems(outline: Outline) -> Iterator[Problem]:
         if isinstance(body, LoopBody) and isinstance(body.times, int) and body.times > _most(body):
             message = f"{body.times:,} iterations are more than the {_most(body):,} that are allowed"
             yield Problem(code="LOOP_LIMIT", path=placed.path("loop", "times"), message=message)
+        yield from _error_cases(outline, placed)
         needs = placed.inside.needs[placed.step.id]
         yield from _join(placed, (), placed.step.join, len(needs), "dependencies", "; name them in `needs`")
         if isinstance(body, ParallelBody):
@@ -86,6 +87,21 @@ def _choice(placed: Placed, body: ChoiceBody) -> Iterator[Problem]:
     if body.cases[last].when is not None and not _exhaustive([case.when for case in body.cases]):
         message = "where no condition holds, no branch is taken; a last one without `when` would say what happens then"
         yield _warning("BRANCH_NO_DEFAULT", placed.path("choice"), message)
+
+
+def _error_cases(outline: Outline, placed: Placed) -> Iterator[Problem]:
+    """Find the cases of ``on_error`` that no failure can come to."""
+    cases = placed.step.on_error.cases
+    policy = placed.step.retry or outline.definition.default_retry
+    most = retry.most_failures(policy)
+    for index, case in enumerate(cases):
+        if case.always and index < len(cases) - 1:
+            message = "only the last case may ask for nothing; the cases after this one are never looked at"
+            yield Problem(code="ELSE_NOT_LAST", path=placed.path("on_error", index), message=message)
+        if case.attempts is not None and case.attempts.at_least > most:
+            message = f"the retry policy grants {most} attempts at most, so that no more can fail"
+            path = placed.path("on_error", index, "attempts", "at_least")
+            yield _warning("CASE_UNREACHABLE", path, message)
 
 
 def _exhaustive(conditions: list[str | None]) -> bool:
@@ -136,7 +152,7 @@ class _Ending:
         return self._known[step.id]
 
     def _decide(self, step: Step) -> bool:
-        if step.when is not None or step.disabled or step.on_error is not OnError.FAIL:
+        if step.when is not None or step.disabled or step.on_error.catch:
             return False
         match step.body:
             case ChoiceBody(cases=cases):

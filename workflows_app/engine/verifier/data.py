@@ -20,7 +20,7 @@ from workflows_app.engine.verifier.outline import Keys, Outline
 STEP_FIELDS = ("output", "state", "error", "attempts", "failures")
 INSTANCE_FIELDS = ("id", "workflow", "version", "correlation_id", "started_at", "started_by")
 _ELSEWHERE = {
-    "error": "`error` can be read in retry.when, in retry.limits and in on_error.output only",
+    "error": "`error` can be read in retry.when, in retry.limits, in on_error and in compensate only",
     "output": "`output` is the step's own and can be read in compensate only; write steps.<id>.output",
     "with": "`with` can be read in compensate, in cache.key and in idempotency_key only",
     "now": "`now` cannot be read in a key: the same work would have another one each time",

@@ -41,6 +41,9 @@ def _of_action(keys: Keys, step: Step) -> Iterator[Place]:
     yield from of_retry((*keys, "retry"), step.retry, None, IN_TRANSITION | {"error"})
     if step.compensate is not None:
         where, value = (*keys, "compensate"), dict(step.compensate.parameters)
-        roots = IN_TRANSITION | {"output", "with"}
+        roots = IN_TRANSITION | {"output", "with", "error"}
         yield Place(keys=(*where, "with"), value=value, is_template=True, reader=None, roots=roots)
+        if step.compensate.when is not None:
+            condition = step.compensate.when
+            yield Place(keys=(*where, "when"), value=condition, is_template=False, reader=None, roots=roots)
         yield from of_retry((*where, "retry"), step.compensate.retry, None, IN_TRANSITION | {"error"})

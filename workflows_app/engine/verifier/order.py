@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from workflows_app.engine.errors import Problem
-from workflows_app.engine.verifier.outline import Outline, StepList
+from workflows_app.engine.verifier.outline import Outline, Placed, StepList
 
 _MOST_CIRCLES = 20
 
@@ -22,15 +22,20 @@ def problems(outline: Outline) -> Iterator[Problem]:
                 known = f"`{need}` stands in another list ({elsewhere.path()})" if elsewhere else f"no step is `{need}`"
                 message = f"{known}; needs names steps of the same list"
                 yield Problem(code="UNKNOWN_NEED", path=placed.path(*list_keys, index), message=message)
-        if (target := placed.step.goto) is not None:
-            names = list(placed.inside.steps)
-            later = target in names and names.index(target) > names.index(placed.step.id)
-            if not (later and upstream.holds(placed.step.id, target)):
+        for keys, reaction in placed.step.on_error.written():
+            if (target := reaction.goto) is not None and not _leads_on(upstream, placed, target):
                 message = f"`{target}` must be a later step of the same list that depends on `{placed.step.id}`"
-                yield Problem(code="GOTO_TARGET", path=placed.path("on_error", "goto"), message=message)
+                yield Problem(code="GOTO_TARGET", path=placed.path(*keys, "goto"), message=message)
     for inside in outline.lists:
         for circle in circles(inside):
             yield _circular(outline, inside, circle)
+
+
+def _leads_on(upstream: Upstream, placed: Placed, target: str) -> bool:
+    """Whether a step is a later one of the same list that depends on the placed one."""
+    names = list(placed.inside.steps)
+    later = target in names and names.index(target) > names.index(placed.step.id)
+    return later and upstream.holds(placed.step.id, target)
 
 
 def _circular(outline: Outline, inside: StepList, circle: list[str]) -> Problem:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from itertools import chain
 from typing import Any
@@ -40,8 +40,9 @@ def problems(outline: Outline, known_secrets: Callable[[], Collection[str]] | No
 def _parameters(keys: Keys, step: Step) -> Iterator[tuple[Keys, Mapping[str, Any]]]:
     if isinstance(step.body, ActivityBody):
         yield (*keys, "with"), step.body.parameters
-    if step.fallback is not None:
-        yield (*keys, "on_error", "fallback", "with"), step.fallback.parameters
+    for inner, reaction in step.on_error.written():
+        if reaction.fallback is not None:
+            yield (*keys, *inner, "fallback", "with"), reaction.fallback.parameters
     if step.compensate is not None:
         yield (*keys, "compensate", "with"), step.compensate.parameters
 
@@ -70,7 +71,9 @@ def _repeated(keys: Keys, step: Step) -> Iterator[Problem]:
         sealed = expressions.compile_value(dict(step.body.parameters)).sealed()
     except ExpressionError:
         return
-    for at, value in _compiled(step.compensate.parameters, (*keys, "compensate", "with")) if sealed else ():
+    if not sealed:
+        return
+    for at, value in _compiled(step.compensate.parameters, (*keys, "compensate", "with")):
         paths = [each.path for each in value.reads if each.root == "with"]
         # Named alone, a part of `with` is repeated with all secrets in it; but a field of a secret is in no row.
         alone = value.reference is not None
@@ -78,6 +81,19 @@ def _repeated(keys: Keys, step: Step) -> Iterator[Problem]:
             shown = join_path("with", *path)
             message = f'`{shown}` holds a secret: repeat it alone (${{ {shown} }}), or write secret("name") here too'
             yield Problem(code="SECRET_IN_PARTS", path=join_path("", *at), message=message)
+    yield from _asked(keys, step.compensate.when, sealed)
+
+
+def _asked(keys: Keys, condition: str | None, sealed: Iterable[tuple[str | int, ...]]) -> Iterator[Problem]:
+    """Refuse the condition of an undo that compares what only a placeholder stands for."""
+    try:
+        reads = expressions.compile_expression(condition).reads if condition is not None else ()
+    except ExpressionError:
+        return
+    for path in (each.path for each in reads if each.root == "with"):
+        if any(_takes_apart(path, secret, alone=False) for secret in sealed):
+            message = f"`{join_path('with', *path)}` holds a secret, which no condition can read"
+            yield Problem(code="SECRET_IN_PARTS", path=join_path("", *keys, "compensate", "when"), message=message)
 
 
 def _takes_apart(path: tuple[str | int, ...], secret: tuple[str | int, ...], *, alone: bool) -> bool:

@@ -17,12 +17,13 @@ from workflows_app.engine.definition.model import (
     ForeachBody,
     Join,
     LoopBody,
-    OnError,
     ParallelBody,
     SetBody,
     Step,
 )
+from workflows_app.engine.definition.reactions import OnError, Reaction, Reactions
 
+TOLERANT = Reactions(plain=Reaction(kind=OnError.CONTINUE))
 KEYS: list[dict[str, Any]] = [
     *({} for _ in range(5)),
     {"queue": "gpu"},
@@ -101,7 +102,7 @@ def any_order(drawn: Definition) -> Definition:
         # A loop fails at its limit, a decision where its table has no answer.
         fails = isinstance(body, LoopBody | DecideBody)
         fails = fails or (isinstance(body, ActivityBody) and body.activity == "core.fail")
-        policy = OnError.CONTINUE if fails and written.on_error is OnError.FAIL else written.on_error
+        policy = TOLERANT if fails and written.on_error.plain.kind is OnError.FAIL else written.on_error
         timeout = written.timeout if isinstance(body, ActivityBody) else None
         return replace(written, body=body, join=Join(), deadline=None, timeout=timeout, on_error=policy)
 

@@ -39,7 +39,8 @@ def test_a_canvas_leads_where_the_plain_loop_leads_and_nothing_has_to_be_swept(
     assert workers.seen.swept == 0, "a dispatch had no message"
     assert workers.seen.useless == 0, "a message had no dispatch"
     # Where a failed step jumps to is not what follows it.
-    jumps = any(node.step.goto for node in workers.graph.written.values())
+    reactions = [each for node in workers.graph.written.values() for _, each in node.step.on_error.written()]
+    jumps = any(reaction.goto for reaction in reactions)
     assert fusing or jumps or workers.seen.mistaken == 0, "a canvas foretold something else"
 
 

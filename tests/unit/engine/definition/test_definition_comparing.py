@@ -162,6 +162,7 @@ def test_a_changed_key_of_the_document_is_the_one_difference_and_at_its_place(ke
         (["steps", 0, "on_error"], "continue",
          ("changed", "steps.charge.on_error", {"output": {"paid": 0}}, "continue")),
         (["steps", 0, "compensate", "with", "x"], 2, ("changed", "steps.charge.compensate.with.x", 1, 2)),
+        (["steps", 0, "compensate", "when"], "output.x", ("added", "steps.charge.compensate.when", None, "output.x")),
         (["steps", 0, "queue"], "slow", ("added", "steps.charge.queue", None, "slow")),
         (["steps", 1, "set", "total"], 2, ("changed", "steps.sum.set.total", 1, 2)),
         (["steps", 1, "needs"], [], ("changed", "steps.sum.needs", ["charge"], [])),

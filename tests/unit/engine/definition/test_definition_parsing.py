@@ -15,11 +15,11 @@ from workflows_app.engine.definition.model import (
     EmitBody,
     Join,
     Kind,
-    OnError,
     ReceiveBody,
     Retry,
     WaitBody,
 )
+from workflows_app.engine.definition.reactions import OnError, Reaction, Reactions
 from workflows_app.engine.errors import DefinitionInvalid
 
 
@@ -133,6 +133,25 @@ BAD = {
         "SCHEMA",
         "steps[0].on_error",
         "exactly one of",
+    ),
+    "no case at all": (document(activity(on_error=[])), "SCHEMA", "steps[0].on_error", "must not be empty"),
+    "a case that says nothing": (
+        document(activity(on_error=[{"codes": ["A"]}])),
+        "SCHEMA",
+        "steps[0].on_error[0].then",
+        "is missing",
+    ),
+    "a case of cases": (
+        document(activity(on_error=[{"then": [{"then": "fail"}]}])),
+        "SCHEMA",
+        "steps[0].on_error[0].then",
+        "a mapping",
+    ),
+    "a time without a number": (
+        document(activity(on_error=[{"attempts": {"within": "10m"}, "then": "fail"}])),
+        "SCHEMA",
+        "steps[0].on_error[0].attempts.at_least",
+        "is missing",
     ),
     "compensate in words": (document(activity(compensate="undo")), "SCHEMA", "steps[0].compensate", "irreversible"),
     "compensate without activity": (
@@ -255,6 +274,14 @@ def test_all_problems_are_listed_at_once():
 
 UNAVAILABLE = [
     ({"id": "s", "set": {"v": 1}, "on_error": {"fallback": {"activity": "a"}}}, "on_error.fallback"),
+    (
+        {"id": "s", "set": {"v": 1}, "on_error": [{"then": {"fallback": {"activity": "a"}}}]},
+        "on_error[0].then.fallback",
+    ),
+    (
+        {"id": "s", "set": {"v": 1}, "on_error": [{"attempts": {"at_least": 2}, "then": "fail"}]},
+        "on_error[0].attempts",
+    ),
     (activity(placement={}), "placement"),
     (activity(resources={}), "resources"),
     (activity(reads=["a"]), "reads"),
@@ -338,7 +365,7 @@ def test_every_key_arrives_in_the_model():
         "slow",
         True,
     )
-    assert (step.on_error, step.on_error_output) == (OnError.OUTPUT, {"a": None})
+    assert step.on_error == Reactions(plain=Reaction(kind=OnError.OUTPUT, output={"a": None}))
     assert step.compensate == Compensation(
         activity="bank.refund", parameters={"id": "${ output.id }"}, timeout=5, retry=Retry()
     )

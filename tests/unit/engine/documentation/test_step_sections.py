@@ -82,7 +82,7 @@ def test_a_pinned_decision_table_is_named_with_its_version() -> None:
             "up to 1 attempt, the first pause 1s, always the same pause, at most 9s; for BUSY up to 4 attempts; "
             "for failures where error.code != 'X' up to 1 attempt",
         ),
-        ({}, "Time-out", "15s an attempt"),
+        ({}, "Time-out", "15s an attempt, unless the activity has its own"),
         ({"timeout": "3s"}, "Time-out", "3s an attempt"),
         ({"join": "any"}, "Join", "goes on when one of these steps has completed"),
         ({"rest": "cancel"}, "Join", "the others are cancelled"),
@@ -91,6 +91,27 @@ def test_a_pinned_decision_table_is_named_with_its_version() -> None:
         ({"on_error": {"goto": "later"}}, "On error", "goes on at later; what stands between is skipped"),
         ({"on_error": {"fallback": {"activity": "x.y"}}}, "On error", "performs x.y instead"),
         ({"on_error": {"output": 1}}, "On error", "goes on with an output that is written here"),
+        (
+            {"on_error": [
+                {"codes": ["A", "B"], "when": "error.recoverable", "then": "continue"},
+                {"attempts": {"at_least": 3, "within": "10m"}, "then": {"fallback": {"activity": "x.y"}}},
+                {"then": {"goto": "later"}},
+            ]},
+            "On error",
+            "after A, B and where error.recoverable: the step counts as failed and the instance goes on; "
+            "once 3 attempts failed within 10m: performs x.y instead; "
+            "otherwise: goes on at later; what stands between is skipped",
+        ),
+        (
+            {"on_error": [{"codes": ["A"], "then": "continue"}]},
+            "On error",
+            "after A: the step counts as failed and the instance goes on; otherwise the instance fails",
+        ),
+        (
+            {"compensate": {"activity": "x.y", "when": "output.paid"}},
+            "Undone by",
+            "performs x.y; needed only if output.paid",
+        ),
         ({"compensate": "irreversible"}, "Undone by", "cannot be undone"),
         ({"disabled": True}, "Disabled", "it is skipped"),
         ({"idempotency_key": "order-${ input.id }"}, "Idempotency key", "order-${ input.id }"),

@@ -41,6 +41,7 @@ from workflows_app.engine.states import (
     INSTANCE_TRANSITIONS,
     STEP_OPEN,
     STEP_TRANSITIONS,
+    AttemptState,
     Cause,
     InstanceState,
     Role,
@@ -320,9 +321,7 @@ class Simulator(Operators):
 
     def take(self, occurrence: Occurrence, about: str | None) -> None:
         decision = self._decide_on_demand(occurrence, about)
-        tables = {asked: TABLES.get(asked) for asked in ASKED}
-        everything = self._slice(set(), set(), True, True, complete=True, tables=tables)
-        whole = decide(everything, occurrence, now=self.now)
+        whole = decide(self.everything(), occurrence, now=self.now)
         assert decision.events == whole.events
         assert decision.commands == whole.commands
         for event in decision.events:
@@ -331,6 +330,12 @@ class Simulator(Operators):
         self.decided.append(len(self.events))
         self.loaded.append(len(decision.before.steps))
         self._obey(decision)
+
+    def everything(self) -> Slice:
+        """Return all that there is to know."""
+        tables = {asked: TABLES.get(asked) for asked in ASKED}
+        failed_at = {path: self._failed_at(path) for path in self.state.steps}
+        return self._slice(set(), set(), True, True, complete=True, tables=tables, failed_at=failed_at)
 
     def _apply(self, event: Event) -> None:
         """Fold one event in; every state it changes must follow an edge of the state tables."""
@@ -346,7 +351,7 @@ class Simulator(Operators):
         reach = self.graph.reach(about)
         paths, valued, whole, with_input = set(reach.paths), set(reach.values), False, reach.input
         complete = False
-        further: dict[str, Any] = {"items": {}, "gathered": {}, "tables": {}}
+        further: dict[str, Any] = {"items": {}, "gathered": {}, "tables": {}, "failed_at": {}}
         for turn in range(1, len(self.graph.written) + len(self.state.steps) + len(ASKED) + 5):
             try:
                 slice_ = self._slice(paths, valued, whole, with_input, complete=complete, **further)
@@ -363,11 +368,18 @@ class Simulator(Operators):
                     further["items"][path, first] = tuple(self.state.step(path).input["items"][first : first + number])
                 if miss.table is not None:
                     further["tables"][miss.table] = TABLES.get(miss.table)
+                if miss.failed_at is not None:
+                    further["failed_at"][miss.failed_at] = self._failed_at(miss.failed_at)
                 if miss.undo_inside:
                     further["undo_inside"] = self._undo_inside()
                 if miss.gathered is not None:
                     further["gathered"][miss.gathered] = self._gathered(miss.gathered)
         raise AssertionError("the slice never suffices")
+
+    def _failed_at(self, path: str) -> tuple[datetime, ...]:
+        failed = (AttemptState.FAILED, AttemptState.TIMED_OUT)
+        attempts = [it for (of, _), it in sorted(self.state.attempts.items(), reverse=True) if of == path]
+        return tuple(it.ended_at for it in attempts if it.role is Role.ACTION and it.state in failed and it.ended_at)
 
     def _gathered(self, path: str) -> Gathered:
         over = {

@@ -13,7 +13,8 @@ from tests.strategies.effort import many
 from tests.unit.engine.transitions.simulator import Simulator
 from tests.unit.engine.transitions.test_random_pauses import SEEDS, in_any_order
 from workflows_app.engine.definition import Definition
-from workflows_app.engine.definition.model import ChoiceBody, ForeachBody, LoopBody, OnError, ParallelBody, Step
+from workflows_app.engine.definition.model import ChoiceBody, ForeachBody, LoopBody, ParallelBody, Step
+from workflows_app.engine.definition.reactions import FAILING
 from workflows_app.engine.replay import differences, replay
 from workflows_app.engine.states import InstanceState
 
@@ -25,7 +26,7 @@ def unforgiving(drawn: Definition) -> Definition:
         return tuple(step(each) for each in written)
 
     def step(written: Step) -> Step:
-        strict = replace(written, on_error=OnError.FAIL)
+        strict = replace(written, on_error=FAILING)
         match written.body:
             case ChoiceBody(cases=cases):
                 return replace(strict, body=ChoiceBody(cases=tuple(replace(c, steps=steps(c.steps)) for c in cases)))

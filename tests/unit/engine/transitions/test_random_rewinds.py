@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -16,9 +17,12 @@ from tests.unit.engine.transitions.test_random_leaving import assert_none_overta
 from tests.unit.engine.transitions.test_random_retries import unforgiving
 from tests.unit.engine.transitions.test_random_undo import ENDS, SEEDS
 from tests.unit.engine.transitions.undo_oracle import Oracle
+from workflows_app.engine.errors import StateForbids
 from workflows_app.engine.events import Event, EventType
+from workflows_app.engine.reopening import evidence
 from workflows_app.engine.replay import differences, replay
 from workflows_app.engine.states import InstanceState, StepState
+from workflows_app.engine.transitions import Rewind, foreseeing
 
 UNKNOWN = ("timed_out", "lost")
 TURNS = (EventType.INSTANCE_REWINDING, EventType.INSTANCE_COMPENSATING)
@@ -30,6 +34,7 @@ class World:
 
     oracle: Oracle
     stands: set[str] = field(default_factory=set)
+    spared: set[str] = field(default_factory=set)
     runs: dict[str, int] = field(default_factory=dict)
     role: dict[str, str] = field(default_factory=dict)
 
@@ -43,8 +48,12 @@ class World:
             for each in data["again"]:
                 self.runs[each] = self.runs.get(each, 0) + 1
                 self.role.pop(each, None)
-                assert each not in self.stands or not self._can_be_undone(each), "it runs again, so it was undone"
+                undone = each not in self.stands or each in self.spared or not self._can_be_undone(each)
+                assert undone, "it runs again, so it was undone, or need not be"
             self.stands -= set(data["again"])
+            self.spared.clear()
+        elif event.type is EventType.STEP_UNDO_UNNEEDED:
+            self.spared.add(path)
         elif path and event.type not in ENDS and self.role.get(path) != "compensation":
             unknown = data.get("effect_unknown") or data.get("attempt_state") in UNKNOWN
             whole = event.type is EventType.STEP_COMPLETED and (
@@ -109,8 +118,8 @@ def assert_exact(simulator: Simulator, oracle: Oracle) -> None:
         if event.type in TURNS and not event.data.get("again"):
             only = scope(oracle, event.data) if event.type is EventType.INSTANCE_REWINDING else None
             expected, begun = world.to_undo(only), set()
-        elif event.type is EventType.STEP_COMPENSATING and event.step not in calls:
-            begun.add(event.step)
+        elif event.type in (EventType.STEP_COMPENSATING, EventType.STEP_UNDO_UNNEEDED) and event.step not in calls:
+            begun.add(event.step)  # or its condition said that there is no need to
         elif event.type is EventType.INSTANCE_REWOUND and expected is not None:
             assert begun == expected
             expected = None
@@ -158,3 +167,40 @@ def test_mended_and_run_again_it_ends_as_one_that_ran_once(definition, seeds, pa
 def _ends(simulator: Simulator) -> dict[str, Any]:
     steps = simulator.state.steps.items()
     return {path: (step.state, step.output, step.error) for path, step in steps if step.state is not StepState.PENDING}
+
+
+@some
+@given(definition=sagas() | meshes(), seed=SEEDS, including=st.booleans(), choice=st.randoms(use_true_random=False))
+def test_what_a_rewind_would_do_is_foreseen(definition, seed, including, choice):
+    simulator = Simulator(replace(definition, on_failure="stop"), seed, trouble=0)
+    simulator.run(limit=20_000)
+    told = evidence(simulator.events)
+    steps = simulator.graph.roots
+    rewind = Rewind(step=choice.choice(steps), including=including, resume=False, actor="ada", evidence=told)
+    try:
+        foreseen = foreseeing.rewind(simulator.everything(), rewind, now=simulator.now)
+    except StateForbids:
+        with pytest.raises(StateForbids):
+            simulator.take(rewind, None)
+        return
+    before = len(simulator.events)
+
+    simulator.take(rewind, None)
+    while simulator.state.instance.state is InstanceState.COMPENSATING:
+        simulator.do_something()
+
+    events = simulator.events[before:]
+    begun = [e.step for e in events if e.type is EventType.STEP_COMPENSATING]
+    failed = {e.step for e in events if e.type is EventType.STEP_COMPENSATION_FAILED}
+    assert sorted(begun) == sorted([*(path for turn in foreseen.undone for path in turn), *foreseen.failing])
+    assert failed == set(foreseen.failing)
+    places = {path: place for place, turn in enumerate(foreseen.undone) for path in turn}
+    oracle = Oracle(definition)
+    too_late = [
+        (one, two) for one in places for two in places if places[one] >= places[two] and oracle.depends(one, two)
+    ]
+    assert too_late == [], "what depended on a step is undone before it"
+    assert {e.step for e in events if e.type is EventType.STEP_UNDO_UNNEEDED} == set(foreseen.unneeded)
+    assert [path for e in events if e.type is EventType.INSTANCE_REWOUND for path in e.data["again"]] == list(
+        foreseen.again
+    )

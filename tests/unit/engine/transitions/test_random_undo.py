@@ -57,9 +57,12 @@ def test_the_same_holds_whatever_waits_for_what_at_every_depth(definition, seed,
 
 def assert_undone_exactly(simulator: Simulator) -> None:
     """What may have had an effect is undone, each step once, and the ending says whether that worked."""
-    instance = simulator.state.instance
-    expected = Oracle(simulator.graph.definition).to_undo(simulator)
-    assert begun(simulator).keys() == (expected if instance.undo else set())
+    instance, oracle = simulator.state.instance, Oracle(simulator.graph.definition)
+    assert begun(simulator).keys() == (oracle.to_undo(simulator) if instance.undo else set())
+    unneeded = [e.step for e in simulator.events if e.type is EventType.STEP_UNDO_UNNEEDED]
+    assert sorted(unneeded) == sorted(oracle.not_needed(simulator) if instance.undo else ())
+    for path in oracle.not_decidable(simulator) if instance.undo else ():
+        assert (simulator.state.step(path).undo_error or {})["code"] == "EXPRESSION_ERROR"
     assert ended(simulator).keys() == begun(simulator).keys()
     for kinds in (ENDS, (EventType.STEP_COMPENSATING,)):
         assert set(Counter(e.step for e in simulator.events if e.type in kinds).values()) <= {1}

@@ -70,6 +70,24 @@ class Oracle:
 
     def to_undo(self, simulator: Simulator) -> set[str]:
         """Return the steps that may have had an effect which their definition says how to undo."""
+        return self._undoable(simulator) - self.not_needed(simulator)
+
+    def not_needed(self, simulator: Simulator) -> set[str]:
+        """Return those of them of which the condition of their undo says that it is not needed."""
+        code = (simulator.state.instance.error or {}).get("code")
+        false = {"1 > 2": True, "error.code == 'CANCELLED'": code != "CANCELLED"}
+        false["error.code != 'CANCELLED'"] = code == "CANCELLED"
+        return {path for path in self._undoable(simulator) if false.get(self._condition(path), False)}
+
+    def not_decidable(self, simulator: Simulator) -> set[str]:
+        """Return those of them of which the condition cannot be evaluated."""
+        return {path for path in self._undoable(simulator) if self._condition(path) == "1 / 0 > 0"}
+
+    def _condition(self, path: str) -> str:
+        undo = self.steps[path.rpartition(".")[2]].compensate
+        return (undo.when if undo else None) or ""
+
+    def _undoable(self, simulator: Simulator) -> set[str]:
         return {path for path in simulator.state.steps if self._is_to_undo(simulator, path)}
 
     def _is_to_undo(self, simulator: Simulator, path: str) -> bool:

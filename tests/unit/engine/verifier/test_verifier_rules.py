@@ -75,6 +75,34 @@ FAULTS = {
     "goto itself": ([echo(on_error={"goto": "x"})], {}, "GOTO_TARGET", "steps[0].on_error.goto", "later step"),
     "goto nowhere": ([echo(on_error={"goto": "y"})], {}, "GOTO_TARGET", "steps[0].on_error.goto", "`y`"),
     "goto back": ([echo(name="y"), echo(on_error={"goto": "y"})], {}, "GOTO_TARGET", "steps[1].on_error.goto", ""),
+    "goto nowhere in a case": (
+        [echo(on_error=[{"codes": ["A"], "then": "continue"}, {"then": {"goto": "y"}}])],
+        {},
+        "GOTO_TARGET",
+        "steps[0].on_error[1].then.goto",
+        "`y`",
+    ),
+    "an unknown fallback in a case": (
+        [echo(on_error=[{"codes": ["A"], "then": {"fallback": {"activity": "core.ecko"}}}])],
+        {},
+        "UNKNOWN_TASK_TYPE",
+        "steps[0].on_error[0].then.fallback.activity",
+        "core.echo",
+    ),
+    "a case that hides those after it": (
+        [echo(on_error=[{"then": "continue"}, {"codes": ["A"], "then": "fail"}])],
+        {},
+        "ELSE_NOT_LAST",
+        "steps[0].on_error[0]",
+        "only the last case",
+    ),
+    "a misspelt name in a case": (
+        [echo(on_error=[{"when": "eror.code == 'A'", "then": "continue"}])],
+        {},
+        "UNKNOWN_NAME",
+        "steps[0].on_error[0].when",
+        "did you mean `error`",
+    ),
     "goto beside": (
         [echo(on_error={"goto": "y"}), echo(name="y", needs=[])],
         {},
@@ -123,12 +151,19 @@ FAULTS = {
     ),
     "output outside an undo": ([echo("${ output.id }")], {}, "UNKNOWN_NAME", "steps[0].with.value", "compensate"),
     "error outside a retry": ([echo("${ error.code }")], {}, "UNKNOWN_NAME", "steps[0].with.value", "retry.when"),
-    "error in an undo": (
-        [echo(compensate={"activity": "core.echo", "with": {"a": "${ error.code }"}})],
+    "a step that is not upstream in the condition of an undo": (
+        [echo(compensate={"activity": "core.echo", "when": "steps.y.output.n > 0"}), echo(name="y")],
+        {},
+        "NOT_UPSTREAM",
+        "steps[0].compensate.when",
+        "not upstream",
+    ),
+    "a misspelt name in the condition of an undo": (
+        [echo(compensate={"activity": "core.echo", "when": "outptu.n > 0"})],
         {},
         "UNKNOWN_NAME",
-        "steps[0].compensate.with.a",
-        "retry.when",
+        "steps[0].compensate.when",
+        "did you mean `output`",
     ),
     "an event where none arrives": (
         [echo("${ event.data }")],
@@ -334,6 +369,15 @@ SOUND = {
             compensate={"activity": "bank.pay", "with": {"amount": "${ output.n + with.n + steps.x.output }"}},
         ),
     ],
+    "an undo that asks why, and whether it is needed": [
+        echo(
+            compensate={
+                "activity": "core.echo",
+                "with": {"why": "${ error.code }"},
+                "when": "output.n > 0 && with.n > 0 && steps.x.attempts > 0 && error != null && vars.v == input.a",
+            }
+        )
+    ],
     "a step that reads itself in its undo": [
         echo(compensate={"activity": "core.echo", "with": {"a": "${ steps.x.output }"}})
     ],
@@ -370,6 +414,19 @@ BOTH_END = {"id": "c", "choice": [{"when": "true", "steps": [END]}, {"steps": [{
 RACE = {"id": "p", "parallel": {"branches": {"l": [END], "r": [echo()]}, "join": "any"}}
 
 WARNINGS = {
+    "more failures than there can be attempts": (
+        [
+            echo(
+                retry={"max_attempts": 2, "limits": [{"code": "BUSY", "max_attempts": 3}]},
+                on_error=[
+                    {"attempts": {"at_least": 4, "within": "1m"}, "then": "continue"},
+                    {"attempts": {"at_least": 5}, "then": "continue"},
+                ],
+            )
+        ],
+        "CASE_UNREACHABLE",
+        "steps[0].on_error[1].attempts.at_least",
+    ),
     "choice without else": ([two_cases("input.a > 1", "input.a < 1")], "BRANCH_NO_DEFAULT", "steps[0].choice"),
     "any of one": ([echo(), echo(name="y", join="any")], "JOIN_ANY_SINGLE", "steps[1].join"),
     "race of one": (

@@ -95,3 +95,14 @@ def test_an_undo_that_takes_a_secret_apart_is_refused(undo):
     assert check(undone(with_, {"again": [undo]})) == [
         ("SECRET_IN_PARTS", "error", "steps[0].compensate.with.again[0]")
     ]
+
+
+@pytest.mark.parametrize("condition", ["with.headers.auth == 'x'", "${ has(with.headers) }"])
+def test_a_condition_of_an_undo_cannot_read_a_secret(condition):
+    step = undone({"headers": {"auth": "${ secret('api') }"}, "amount": 1}, {})
+
+    refused = check({**step, "compensate": {**step["compensate"], "when": condition}})
+    allowed = check({**step, "compensate": {**step["compensate"], "when": "with.amount > 0"}})
+
+    assert refused == [("SECRET_IN_PARTS", "error", "steps[0].compensate.when")]
+    assert allowed == []

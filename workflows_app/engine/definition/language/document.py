@@ -41,7 +41,9 @@ COMMON: Schema = {
     "defaults": mapping(
         "Where steps say nothing themselves.",
         {
-            "timeout": described("duration", "Time for one attempt of an activity step."),
+            "timeout": described(
+                "duration", "Time for one attempt of an activity step, where its activity has none of its own."
+            ),
             "retry": described("retry", "When an activity step is tried again."),
             "needs": described("inferred", "`inferred`: every step waits for what it reads, not for the one before."),
         },

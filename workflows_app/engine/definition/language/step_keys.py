@@ -16,6 +16,24 @@ _COUNT: Schema = {"type": "integer", "minimum": 1}
 _QUANTITY: Schema = {"type": ["number", "string"], "description": "A number, or text with a unit such as 512MB."}
 _STEPS: Schema = {"type": "array", "items": ref("id"), "uniqueItems": True}
 _PATHS: Schema = {"type": "array", "items": {"type": "string", "minLength": 1}}
+_REACTIONS: list[Schema] = [
+    {
+        "description": "`fail` (default) fails the instance; `continue` tolerates the failure.",
+        "enum": ["fail", "continue"],
+    },
+    one_key_of(
+        "Another way on.",
+        {
+            "goto": described("id", "A later step of the same list; those between are skipped."),
+            "fallback": mapping(
+                "An activity that stands in; the step completes with its result.",
+                {"activity": ref("activity_name"), "with": ref("parameters")},
+                required=("activity",),
+            ),
+            "output": described("value", "The step completes with this output; the error is kept."),
+        },
+    ),
+]
 
 DEFINITIONS: Schema = {
     "join": {
@@ -130,34 +148,56 @@ DEFINITIONS: Schema = {
     "on_error": {
         "description": "What a failure beyond the retry policy means.",
         "anyOf": [
+            *_REACTIONS,
             {
-                "description": "`fail` (default) fails the instance; `continue` tolerates the failure.",
-                "enum": ["fail", "continue"],
+                "description": "Cases, of which the first that fits says it; where none fits, it is `fail`.",
+                "type": "array",
+                "minItems": 1,
+                "maxItems": 20,
+                "items": ref("error_case"),
             },
-            one_key_of(
-                "Another way on.",
-                {
-                    "goto": described("id", "A later step of the same list; those between are skipped."),
-                    "fallback": mapping(
-                        "An activity that stands in; the step completes with its result.",
-                        {"activity": ref("activity_name"), "with": ref("parameters")},
-                        required=("activity",),
-                    ),
-                    "output": described("value", "The step completes with this output; the error is kept."),
-                },
-            ),
         ],
         "default": "fail",
     },
+    "error_case": mapping(
+        "What some failures mean. A case fits where all that it asks for is so; the last may ask for nothing.",
+        {
+            "codes": {
+                "description": "The error has one of these codes, compared whole.",
+                "type": "array",
+                "minItems": 1,
+                "items": ref("error_code"),
+                "uniqueItems": True,
+            },
+            "when": described("expression", "This holds; it may read `error`."),
+            "attempts": mapping(
+                "So many attempts of the step have failed.",
+                {
+                    "at_least": {
+                        "description": "How many, the last one included.",
+                        "type": "integer",
+                        "minimum": 1,
+                        "maximum": 10000,
+                    },
+                    "within": described("duration", "In this time up to now; left out: since the step began."),
+                },
+                required=("at_least",),
+            ),
+            "then": {"description": "What the failure means then.", "anyOf": _REACTIONS},
+        },
+        required=("then",),
+    ),
     "compensate": {
         "description": "How the completed step is undone.",
         "anyOf": [
             {"description": "`irreversible` marks a pivot: nothing undoes it.", "const": "irreversible"},
             mapping(
-                "An activity that undoes the step; `output` and `with` are the step's own.",
+                "An activity that undoes the step; `output` and `with` are the step's own, `error` says what it is "
+                "undone for.",
                 {
                     "activity": ref("activity_name"),
                     "with": ref("parameters"),
+                    "when": described("expression", "The step needs no undo unless this holds when its turn comes."),
                     "timeout": described("duration", "Time for one attempt of the undo."),
                     "retry": ref("retry"),
                 },
