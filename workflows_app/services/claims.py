@@ -31,6 +31,7 @@ COLUMNS = (
     "input",
     "timeout",
     "idempotency_key",
+    "overrides",
 )
 
 
@@ -38,7 +39,7 @@ COLUMNS = (
 class Claim:
     """A claimed step: what to perform, and the fencing token (instance, path, number) under which to report.
 
-    ``own_key`` is what the step's ``idempotency_key`` came to.
+    ``own_key`` is what the step's ``idempotency_key`` came to, ``overrides`` the instance's, as JSON text.
     """
 
     instance_id: UUID
@@ -55,6 +56,7 @@ class Claim:
     worker: str
     known: KnownValues
     own_key: str | None = None
+    overrides: str | None = None
 
     @property
     def idempotency_key(self) -> str:
@@ -63,8 +65,8 @@ class Claim:
 
     @property
     def graph(self) -> Graph:
-        """The graph of the instance's version."""
-        return graphs.of_version(self.version_id)
+        """The graph that the instance is decided on."""
+        return graphs.of_instance(self.version_id, self.overrides)
 
     @property
     def queue(self) -> str:
@@ -138,7 +140,7 @@ def claim(
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {', '.join(COLUMNS)} FROM wf_claim_step(%s, %s, %s, %s, %s, %s)",  # noqa: S608 - a constant
+            f"SELECT {', '.join(COLUMNS)} FROM wf_claim(%s, %s, %s, %s, %s, %s)",  # noqa: S608 - a constant
             [instance_id, path, generation, worker, settings.ORCHESTRATOR_LEASE_SECONDS, sent],
         )
         row = cursor.fetchone()
@@ -146,9 +148,9 @@ def claim(
 
 
 def of_row(instance_id: UUID, path: str, worker: str, row: Sequence[Any], known: KnownValues | None = None) -> Claim:
-    """Make a claim of what ``wf_claim_step`` returned, in the order of ``COLUMNS``."""
-    version_id, workflow, version, correlation_id, number, role_name, parameters, timeout, own_key = row
-    graph = graphs.of_version(version_id)
+    """Make a claim of what ``wf_claim`` returned, in the order of ``COLUMNS``."""
+    version_id, workflow, version, correlation_id, number, role_name, parameters, timeout, own_key, overrides = row
+    graph = graphs.of_instance(version_id, overrides)
     role = Role(role_name)
     return Claim(
         instance_id=instance_id,
@@ -165,6 +167,7 @@ def of_row(instance_id: UUID, path: str, worker: str, row: Sequence[Any], known:
         worker=worker,
         known=known or KnownValues(instance_id, workflow, version),
         own_key=own_key,
+        overrides=overrides,
     )
 
 

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from workflows_app.engine import plain, schemas, stored, values
 from workflows_app.engine.definition import Definition
 from workflows_app.engine.errors import Conflict, InputInvalid, NotFound, OrchestratorError, Problem
 from workflows_app.engine.snapshot import InstanceSnapshot
-from workflows_app.engine.transitions import Accept, Cancel, Slice, Start, Terminate
+from workflows_app.engine.transitions import Accept, Cancel, PlanStart, Slice, Start, Terminate
+from workflows_app.engine.transitions.occurrences import NewInstance
 from workflows_app.models import DefinitionVersion, Instance
-from workflows_app.services import arrivals, decisions, definitions, graphs, holds, interventions, recording, slots
+from workflows_app.services import (
+    arrivals,
+    decisions,
+    definitions,
+    holds,
+    interventions,
+    recording,
+    slots,
+    starting,
+)
 
 KEY_LENGTH = 200
 NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
@@ -32,6 +44,11 @@ def start(
     input: Any = None,
     correlation_id: str | None = None,
     idempotency_key: str | None = None,
+    tags: Sequence[str] = (),
+    overrides: Mapping[str, Any] | None = None,
+    at: datetime | None = None,
+    after: float | None = None,
+    instance_id: UUID | None = None,
 ) -> Instance:
     """Start an instance of a published version.
 
@@ -42,18 +59,24 @@ def start(
         input: JSON value that meets the definition's input schema; ``None`` stands for an empty mapping.
         correlation_id: groups instances and matches events; the instance's id if left out.
         idempotency_key: a second start of the workflow with the same key returns the first instance.
+        tags: words to find it by, beside those of its definition.
+        overrides: what holds for it in the place of its definition: see ``engine.overrides``.
+        at: when it is to begin, aware; ``after``: in how many seconds. At once without either.
+        instance_id: its id; a new one if left out.
 
     Returns:
-        The instance, running; its first steps are dispatched when the transaction commits. Pending, where the version
-        has a limit of concurrency and no slot is free.
+        The instance, running; its first steps are dispatched when the transaction commits. Pending, where it begins
+        later, or where the version has a limit of concurrency and no slot is free.
 
     Raises:
         NotFound: no such workflow or version.
-        InputInvalid: with every problem of the input, or of the concurrency key that it leads to; nothing is stored.
-        Conflict: the idempotency key was used with another input.
+        InputInvalid: with every problem of the input, the tags, the overrides, the time, the id, or the concurrency key
+            that the input leads to; nothing is stored.
+        Conflict: the idempotency key was used with another input, other overrides or another id; or the id is taken.
         StateForbids: with code PAUSED; an operator holds the workflow.
     """
     _check_keys(correlation_id=correlation_id, idempotency_key=idempotency_key)
+    starting.check(tags=tags, instance_id=instance_id)
     wanted = _Start(
         name=name,
         version=version,
@@ -61,6 +84,11 @@ def start(
         correlation_id=correlation_id,
         idempotency_key=idempotency_key,
         actor=actor[:150],
+        tags=tuple(tags),
+        overrides=overrides or None,
+        at=at,
+        after=after,
+        id=instance_id,
     )
     if (version_id := _taken.get((name, version))) is not None:
         # What is wrong with a version that is no longer the one to take, or with an input for it, says nothing. After
@@ -94,6 +122,15 @@ class _Start:
     correlation_id: str | None
     idempotency_key: str | None
     actor: str
+    tags: tuple[str, ...]
+    overrides: Mapping[str, Any] | None
+    at: datetime | None
+    after: float | None
+    id: UUID | None
+
+    @property
+    def begins_later(self) -> bool:
+        return self.at is not None or self.after is not None
 
 
 def _startable(name: str, version: str | None) -> tuple[int, datetime]:
@@ -138,7 +175,9 @@ def _start(wanted: _Start, version_id: int, *, now: datetime | None) -> Instance
     Raises:
         _Outdated: only without ``now``: the version is not the one to take, or its first decision depends on the time.
     """
-    graph = graphs.of_version(version_id)
+    if now is None and wanted.begins_later:
+        raise _Outdated
+    graph, overridden = starting.graph_of(version_id, wanted.overrides)
     stamped = now is None
     if now is None:
         if not plain.starts(graph):
@@ -146,7 +185,10 @@ def _start(wanted: _Start, version_id: int, *, now: datetime | None) -> Instance
         now = NO_TIME
     encoded = _check_input(wanted.input, graph.definition.input_schema)
     value = stored.as_stored(encoded)
-    key = uuid4()
+    if wanted.begins_later and wanted.idempotency_key is not None and _known(wanted) is not None:
+        return _existing(wanted, encoded, overridden)  # its time may have come since
+    begins_at = starting.moment(now, at=wanted.at, after=wanted.after) if wanted.begins_later else None
+    key = wanted.id or uuid4()
     correlation_id = wanted.correlation_id or str(key)
     blank = InstanceSnapshot(id=str(key), workflow=wanted.name, version=graph.definition.version, input=value)
     slice_ = Slice(
@@ -158,9 +200,14 @@ def _start(wanted: _Start, version_id: int, *, now: datetime | None) -> Instance
         call_depth=settings.ORCHESTRATOR_CALL_DEPTH,
     )
     concurrency_key = slots.key_of(graph.definition, value)
+    if begins_at is not None:
+        concurrency_key = None  # it has one that is sound, and queues up with it when its time has come
+    new = NewInstance(
+        input=value, correlation_id=correlation_id, actor=wanted.actor, tags=wanted.tags, overrides=overridden
+    )
     try:
-        with _together(concurrency_key):
-            occurrence = _first(key, graph.definition, concurrency_key, value, correlation_id, wanted.actor)
+        with _together(concurrency_key, wanted.id):
+            occurrence = _first(key, graph.definition, concurrency_key, new, begins_at)
             decision = decisions.looked_up(slice_, occurrence, now=now)
             more = {} if concurrency_key is None else {"concurrency_key": concurrency_key}
             concerned = transaction.atomic() if arrivals.concerns(decision) else nullcontext()
@@ -193,7 +240,12 @@ def _start(wanted: _Start, version_id: int, *, now: datetime | None) -> Instance
             arrivals.hand_over_later(woken, decisions.take)
             decisions.tell(decisions.told(key, decision))
     except _KeyTaken:
-        return _existing(wanted.name, wanted.idempotency_key or "", encoded)
+        return _existing(wanted, encoded, overridden)
+    except IntegrityError:
+        # An id of one's own: another start took it.
+        if wanted.id is None or not Instance.objects.filter(pk=wanted.id).exists():
+            raise
+        return _existing(wanted, encoded, overridden)
     after = decision.after.instance
     at = datetime.fromisoformat(answer["at"])
     return Instance.stored(
@@ -215,51 +267,69 @@ def _start(wanted: _Start, version_id: int, *, now: datetime | None) -> Instance
         idempotency_key=wanted.idempotency_key,
         concurrency_key=concurrency_key,
         started_by=wanted.actor,
+        tags=list(after.tags) or None,
+        overrides=overridden,
         created_at=at,
         started_at=at if after.started_at is not None else None,
         ended_at=after.ended_at,
     )
 
 
-def _together(concurrency_key: str | None) -> AbstractContextManager[Any]:
-    """One transaction where a slot is taken with the start; else the start is one statement, which is one already."""
-    return nullcontext() if concurrency_key is None else transaction.atomic()
+def _together(concurrency_key: str | None, own_id: UUID | None) -> AbstractContextManager[Any]:
+    """One transaction where a slot is taken with the start, or where the id may be taken; else the start is one
+    statement, which is one already."""
+    return nullcontext() if concurrency_key is None and own_id is None else transaction.atomic()
 
 
 def _first(
     instance_id: UUID,
     definition: Definition,
     concurrency_key: str | None,
-    value: Any,
-    correlation_id: str,
-    actor: str,
-) -> Start | Accept:
-    """What happens to a new instance first: it starts, unless it has to wait for a slot."""
+    new: NewInstance,
+    begins_at: datetime | None,
+) -> Start | PlanStart | Accept:
+    """What happens to a new instance first: it starts, unless it has to wait for its time or for a slot."""
+    given = {field.name: getattr(new, field.name) for field in fields(new)}
+    if begins_at is not None:
+        return PlanStart(**given, at=begins_at)
     limit = definition.concurrency
     if limit is not None and concurrency_key is not None:
         at_once = slots.queue(instance_id=instance_id, workflow=definition.name, key=concurrency_key, limit=limit.limit)
         if not at_once:
-            return Accept(
-                input=value, correlation_id=correlation_id, actor=actor, key=concurrency_key, limit=limit.limit
-            )
-    return Start(input=value, correlation_id=correlation_id, actor=actor)
+            return Accept(**given, key=concurrency_key, limit=limit.limit)
+    return Start(**given)
 
 
-def _existing(name: str, idempotency_key: str, encoded: str) -> Instance:
-    existing = Instance.objects.get(workflow=name, idempotency_key=idempotency_key)
+def _existing(wanted: _Start, encoded: str, overridden: Mapping[str, Any] | None) -> Instance:
+    """Return the instance that an earlier start with the same key made, if it asked for the same.
+
+    Raises:
+        Conflict: it did not, or the id belongs to another start.
+    """
+    key, existing = wanted.idempotency_key, _known(wanted)
+    if existing is None:
+        raise Conflict(f"there is an instance {wanted.id} already", code="ID_TAKEN")
     with connection.cursor() as cursor:
         # The database compares: it alone knows which numbers it takes for the same.
         cursor.execute(
-            "SELECT input IS NOT DISTINCT FROM %s::jsonb FROM workflows_app_instance WHERE id = %s",
-            [encoded, existing.pk],
+            "SELECT input IS NOT DISTINCT FROM %s::jsonb, overrides IS NOT DISTINCT FROM %s::jsonb "
+            "FROM workflows_app_instance WHERE id = %s",
+            [encoded, None if overridden is None else json.dumps(overridden), existing.pk],
         )
-        same = cursor.fetchone()[0]
-    if not same:
-        raise Conflict(
-            f"the idempotency key {idempotency_key!r} was used with another input, by instance {existing.pk}",
-            code="IDEMPOTENCY_CONFLICT",
-        )
+        same = dict(zip(("another input", "other overrides"), cursor.fetchone(), strict=True))
+    same["another id"] = wanted.id in (None, existing.pk)
+    for what, is_same in same.items():
+        if not is_same:
+            message = f"the idempotency key {key!r} was used with {what}, by instance {existing.pk}"
+            raise Conflict(message, code="IDEMPOTENCY_CONFLICT")
     return existing
+
+
+def _known(wanted: _Start) -> Instance | None:
+    """Return the instance that an earlier start with the same idempotency key made."""
+    if wanted.idempotency_key is None:
+        return None
+    return Instance.objects.filter(workflow=wanted.name, idempotency_key=wanted.idempotency_key).first()
 
 
 def cancel(*, instance_id: UUID, actor: str, compensate: bool | None = None, reason: str = "") -> Instance:

@@ -235,7 +235,7 @@ def act(request: HttpRequest, instance_id: UUID, name: str) -> HttpResponse:
     instance = portions.overview(instance_id, length=0) if wanted else None
     if wanted is None or instance is None:
         raise Http404(f"There is no instance {instance_id}.")
-    graph = graphs.of_version(instance.definition_version_id)
+    graph = graphs.of_row(instance)
     step = (request.POST if request.method == "POST" else request.GET).get("step", "") if wanted.of_step else ""
     facts = consequences.Facts(instance=instance, graph=graph, step=step)
     if wanted.of_step and facts.node() is None:

@@ -89,6 +89,7 @@ def one(request: HttpRequest, instance_id: UUID) -> HttpResponse:
             machine=machine,
             sections=waiting,
             held_up=standing.standstill_of(instance),
+            starts_at=standing.starts_at(instance),
         ),
         "drawing": graphs.of_instance(
             instance.definition_version_id,

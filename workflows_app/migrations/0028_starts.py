@@ -1,0 +1,30 @@
+"""What a start says of one instance: its tags, what it overrides, and when it begins."""
+
+from typing import ClassVar
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import migrations, models
+from django.db.models import Q
+
+
+class Migration(migrations.Migration):
+    dependencies: ClassVar = [("workflows_app", "0026_quarantine")]
+
+    # Columns that may be empty: a release that knows nothing of them can start instances beside this one.
+    operations: ClassVar = [
+        migrations.AddField(
+            "instance",
+            "tags",
+            ArrayField(models.TextField(), null=True, blank=True, help_text="Words to find it by."),
+        ),
+        migrations.AddField(
+            "instance",
+            "overrides",
+            models.JSONField(null=True, help_text="What holds instead of its definition; see ``engine.overrides``."),
+        ),
+        migrations.AddIndex(
+            "instance", GinIndex(fields=["tags"], condition=Q(tags__isnull=False), name="instance_tags")
+        ),
+        migrations.AddIndex("timer", models.Index(fields=["due_at"], condition=Q(kind="start"), name="timer_start")),
+    ]
