@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from workflows_app.engine.definition.model import Retry
-from workflows_app.engine.durations import InvalidDuration, parse_duration
+from workflows_app.engine.durations import InvalidDuration, format_duration, parse_duration
 from workflows_app.engine.errors import Problem
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.node import Node, NodeKind
@@ -87,6 +87,25 @@ def apply(graph: Graph, kept: Document) -> Graph:
         path = _written(name, graph)
         nodes[path] = _step(nodes.get(path) or graph.written[path], own)
     return graph.changed(replace(definition, **changes), nodes)
+
+
+def lines(kept: Document) -> Iterator[str]:
+    """Yield what is overridden in words, of the instance and of each step.
+
+    >>> list(lines({"timeout": 7200.0, "steps": {"pay": {"timeout": 30.0, "max_attempts": 5}}}))
+    ['timeout 2h', 'pay: timeout 30s, max_attempts 5']
+    """
+    if whole := _words(kept):
+        yield whole
+    for name, own in kept.get("steps", {}).items():
+        yield f"{name}: {_words(own)}"
+
+
+def _words(own: Document) -> str:
+    said = {key: value for key, value in own.items() if key != "steps"}
+    if "timeout" in said:
+        said["timeout"] = format_duration(said["timeout"])
+    return ", ".join(f"{key} {value}" for key, value in said.items())
 
 
 def _step(node: Node, own: Document) -> Node:

@@ -60,7 +60,7 @@ def moment(now: datetime, *, at: datetime | None, after: float | None) -> dateti
         raise _no_time("at", "is given beside a delay; give one of them")
     if after is not None:
         if not 0 < after <= LONGEST:
-            raise _no_time("after", "must be longer than nothing and at most 100 years")
+            raise _no_time("in", "must be longer than nothing and at most 100 years")
         return now + timedelta(seconds=after)
     assert at is not None
     if at.tzinfo is None:
@@ -74,7 +74,7 @@ def moment(now: datetime, *, at: datetime | None, after: float | None) -> dateti
 
 def _no_time(path: str, message: str) -> InputInvalid:
     problem = Problem(code="INVALID_TIME", path=path, message=message)
-    return InputInvalid(f"the time of the start {message}", code="INVALID_TIME", problems=[problem])
+    return InputInvalid(f"the start's `{path}` {message}", code="INVALID_TIME", problems=[problem])
 
 
 def _refuse(what: str, problems: list[Problem]) -> None:

@@ -134,7 +134,7 @@ PAST = datetime(2025, 1, 1, tzinfo=UTC)
         ({"at": NAIVE}, "at: has no time zone"),
         ({"at": PAST}, "at: 2025-01-01T00:00:00+00:00 is not in the future"),
         ({"at": datetime(2200, 1, 1, tzinfo=UTC)}, "at: is more than 100 years ahead"),
-        ({"after": 0}, "after: must be longer than nothing"),
+        ({"after": 0}, "in: must be longer than nothing"),
         ({"at": PAST, "after": 5.0}, "at: is given beside a delay"),
     ],
 )
