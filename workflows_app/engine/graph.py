@@ -83,11 +83,12 @@ class Graph:
             nodes: other forms of written nodes, by path.
         """
         made = copy(self)
-        made.__dict__.pop("undo_order", None)  # it holds nodes
         made.definition = definition
-        made.written = {**self.written, **nodes}
-        made.nodes = {path: made.written[path] for path in self.nodes}
-        made._inside = {}
+        if nodes:
+            made.written = {**self.written, **nodes}
+            made.nodes = {path: made.written[path] for path in self.nodes}
+            made._inside = {}
+            made.__dict__.pop("undo_order", None)  # it holds nodes
         return made
 
     def __getitem__(self, path: str) -> Node:

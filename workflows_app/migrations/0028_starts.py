@@ -7,6 +7,17 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import migrations, models
 from django.db.models import Q
 
+NOTHING_IS_LOST = """
+DO $$ BEGIN
+    IF EXISTS (SELECT FROM workflows_app_timer WHERE kind = 'start') THEN
+        RAISE EXCEPTION 'starts are planned: the release before this one would never begin them; cancel them first';
+    END IF;
+    IF EXISTS (SELECT FROM workflows_app_instance WHERE overrides IS NOT NULL AND ended_at IS NULL) THEN
+        RAISE EXCEPTION 'open instances override their definition: the release before this one would forget it; let them end';
+    END IF;
+END $$
+"""
+
 
 class Migration(migrations.Migration):
     dependencies: ClassVar = [("workflows_app", "0026_quarantine")]
@@ -27,4 +38,6 @@ class Migration(migrations.Migration):
             "instance", GinIndex(fields=["tags"], condition=Q(tags__isnull=False), name="instance_tags")
         ),
         migrations.AddIndex("timer", models.Index(fields=["due_at"], condition=Q(kind="start"), name="timer_start")),
+        # The last one here is the first on the way back.
+        migrations.RunSQL(migrations.RunSQL.noop, NOTHING_IS_LOST),
     ]

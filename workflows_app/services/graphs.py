@@ -40,6 +40,6 @@ def of_row(row: Instance) -> Graph:
     return of_instance(row.definition_version_id, None if row.overrides is None else json.dumps(row.overrides))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _overridden(version_id: int, overridden: str) -> Graph:
     return overrides.apply(of_version(version_id), json.loads(overridden))
