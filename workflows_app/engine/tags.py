@@ -30,14 +30,14 @@ def is_tag(value: Any) -> bool:
     return isinstance(value, str) and len(value) <= LENGTH and _TAG.fullmatch(value) is not None
 
 
-def check(given: Sequence[Any], *, path: str = "tags") -> Iterator[Problem]:
+def check(given: Sequence[Any], *, path: str = "tags", most: int = MOST_GIVEN) -> Iterator[Problem]:
     """Yield what is wrong with tags that somebody gives, each with its place.
 
     >>> [str(problem) for problem in check(["urgent", "two words"])]
     ['tags[1]: is no tag: one word or WORD=WORD, at most 60 letters, digits and . _ - / : @ + (INVALID_TAG)']
     """
-    if len(given) > MOST_GIVEN:
-        yield Problem(code="TOO_MANY_TAGS", path=path, message=f"are {len(given)}; at most {MOST_GIVEN} may be given")
+    if len(given) > most:
+        yield Problem(code="TOO_MANY_TAGS", path=path, message=f"are {len(given)}; at most {most} may be given")
     for place, each in enumerate(given):
         if not is_tag(each):
             yield Problem(code="INVALID_TAG", path=f"{path}[{place}]", message=f"is no tag: {EXPECTED}")

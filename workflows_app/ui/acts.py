@@ -76,6 +76,13 @@ def _set_variables(key: UUID, actor: str, given: Mapping[str, Any]) -> Instance:
     return interventions.set_variables(instance_id=key, actor=actor, variables=changed, reason=given["reason"])
 
 
+def _tag(key: UUID, actor: str, given: Mapping[str, Any]) -> Instance:
+    before = set(Instance.objects.values_list("tags", flat=True).get(pk=key) or ())
+    add = [tag for tag in given["tags"] if tag not in before]
+    remove = sorted(before.difference(given["tags"]))
+    return interventions.tag(instance_id=key, actor=actor, add=add, remove=remove, reason=given["reason"])
+
+
 def _cancel(key: UUID, actor: str, given: Mapping[str, Any]) -> Instance:
     undo = {"yes": True, "no": False}.get(given.get("undo", ""))
     return instances.cancel(instance_id=key, actor=actor, compensate=undo, reason=given["reason"])
@@ -134,6 +141,14 @@ ACTS: Mapping[str, Act] = {
         states=frozenset({I.PENDING, I.RUNNING, I.PAUSED, I.COMPENSATING}),
         perform=_of_whole(instances.terminate),
         grave=True,
+    ),
+    "tag": Act(
+        label="Change tags",
+        confirm="Give it these tags",
+        question="By which tags is this instance found?",
+        done="Its tags are changed.",
+        states=frozenset(InstanceState),
+        perform=_tag,
     ),
     "skip": Act(
         label="Skip",
@@ -202,7 +217,9 @@ def offered(instance: Any) -> list[tuple[str, Act]]:
     ending = instance.ending is not None
     found = []
     for name, act in ACTS.items():
-        if act.of_step or instance.state not in act.states or (ending and name in ("pause", "cancel")):
+        if act.of_step or name == "tag" or instance.state not in act.states:
+            continue  # tags are changed where they stand
+        if ending and name in ("pause", "cancel"):
             continue
         if name != "set-variables" or instance.definition_version.document.get("variables"):
             found.append((name, act))

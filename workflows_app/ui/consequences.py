@@ -201,6 +201,12 @@ def set_variables(facts: Facts) -> Consequence:
     return Consequence(says=says)
 
 
+def tag(facts: Facts) -> Consequence:
+    return Consequence(
+        says=["Lists and commands find it by them. What it runs, and what it has called, stays as it is."]
+    )
+
+
 OF: Mapping[str, Callable[[Facts], Consequence]] = {
     "pause": pause,
     "resume": resume,
@@ -210,6 +216,7 @@ OF: Mapping[str, Callable[[Facts], Consequence]] = {
     "skip": skip,
     "run-now": run_now,
     "set-variables": set_variables,
+    "tag": tag,
     "retry-undo": retry_undo,
     "call-again": call_again,
     "undo-done": undo_done,

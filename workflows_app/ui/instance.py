@@ -110,6 +110,7 @@ def one(request: HttpRequest, instance_id: UUID) -> HttpResponse:
         "overrides": list(overrides.lines(instance.overrides or {})),
         "machine": machine,
         "sections": waiting,
+        "may_operate": may_operate,
         "may_choose": any(sections.may_choose(request.user, section) for section in waiting),
         "steps": tree,
         "steps_cut": len(lines) >= STEPS_SHOWN,

@@ -25,14 +25,17 @@ class TagsField(forms.CharField):
 
     widget = TagsInput
 
-    def __init__(self, *, label: str, help_text: str = "") -> None:
+    def __init__(self, *, label: str, help_text: str = "", most: int = tags.MOST_GIVEN) -> None:
+        self.most = most
         attributes = {"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
         widget = TagsInput(attrs=attributes)
-        super().__init__(required=False, label=label, help_text=help_text, max_length=2000, widget=widget)
+        super().__init__(
+            required=False, label=label, help_text=help_text, max_length=most * (tags.LENGTH + 1), widget=widget
+        )
 
     def clean(self, value: Any) -> list[str]:
         found = list(dict.fromkeys(super().clean(value).split()))
-        problems = list(tags.check(found))
+        problems = list(tags.check(found, most=self.most))
         if problems:
             wrong = [each for each in found if not tags.is_tag(each)]
             said = (
