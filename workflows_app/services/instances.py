@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,9 +12,9 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 
-from workflows_app.engine import plain, schemas, stored, values
+from workflows_app.engine import plain, stored
 from workflows_app.engine.definition import Definition
-from workflows_app.engine.errors import Conflict, InputInvalid, NotFound, OrchestratorError, Problem
+from workflows_app.engine.errors import InputInvalid, NotFound
 from workflows_app.engine.snapshot import InstanceSnapshot
 from workflows_app.engine.transitions import Accept, Cancel, PlanStart, Slice, Start, Terminate
 from workflows_app.engine.transitions.occurrences import NewInstance
@@ -30,8 +29,8 @@ from workflows_app.services import (
     slots,
     starting,
 )
+from workflows_app.services.starting import Asked
 
-KEY_LENGTH = 200
 NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands for the time in decisions that do not depend on it; it is not stored."""
 
@@ -75,9 +74,7 @@ def start(
         Conflict: the idempotency key was used with another input, other overrides or another id; or the id is taken.
         StateForbids: with code PAUSED; an operator holds the workflow.
     """
-    _check_keys(correlation_id=correlation_id, idempotency_key=idempotency_key)
-    starting.check(tags=tags, instance_id=instance_id)
-    wanted = _Start(
+    wanted = Asked(
         name=name,
         version=version,
         input={} if input is None else input,
@@ -90,6 +87,7 @@ def start(
         after=after,
         id=instance_id,
     )
+    starting.check(wanted)
     if (version_id := _taken.get((name, version))) is not None:
         # What is wrong with a version that is no longer the one to take, or with an input for it, says nothing. After
         # a restore of the database it may not even exist.
@@ -112,27 +110,6 @@ class _Outdated(Exception):
     """Nothing was stored: the version to start has to be looked up."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Start:
-    """What a start was asked for."""
-
-    name: str
-    version: str | None
-    input: Any
-    correlation_id: str | None
-    idempotency_key: str | None
-    actor: str
-    tags: tuple[str, ...]
-    overrides: Mapping[str, Any] | None
-    at: datetime | None
-    after: float | None
-    id: UUID | None
-
-    @property
-    def begins_later(self) -> bool:
-        return self.at is not None or self.after is not None
-
-
 def _startable(name: str, version: str | None) -> tuple[int, datetime]:
     """Return the primary key of the version to start, and the database's time."""
     with connection.cursor() as cursor:
@@ -145,28 +122,7 @@ def _startable(name: str, version: str | None) -> tuple[int, datetime]:
     return row[0], row[1]
 
 
-def _check_keys(**keys: str | None) -> None:
-    for label, key in keys.items():
-        if key is not None and not (0 < len(key) <= KEY_LENGTH and key.isprintable()):
-            raise InputInvalid(
-                f"{label} must be 1 to {KEY_LENGTH} printable characters",
-                problems=[Problem(code="INVALID_KEY", path=label, message=f"1 to {KEY_LENGTH} printable characters")],
-            )
-
-
-def _check_input(value: Any, schema: Any) -> str:
-    try:
-        encoded = values.encode(value, limit_bytes=settings.ORCHESTRATOR_MAX_INPUT_BYTES, what="the input")
-    except OrchestratorError as refused:
-        problem = Problem(code=refused.code, path="input", message=refused.message)
-        raise InputInvalid(refused.message, code=refused.code, problems=[problem]) from refused
-    problems = schemas.validate(value, schema, path="input") if schema is not None else []
-    if problems:
-        raise InputInvalid(f"the input has {len(problems)} problem(s)", problems=problems)
-    return encoded
-
-
-def _start(wanted: _Start, version_id: int, *, now: datetime | None) -> Instance:
+def _start(wanted: Asked, version_id: int, *, now: datetime | None) -> Instance:
     """Decide and record in one statement, which waits for another start with the same key to commit.
 
     Args:
@@ -183,10 +139,10 @@ def _start(wanted: _Start, version_id: int, *, now: datetime | None) -> Instance
         if not plain.starts(graph):
             raise _Outdated
         now = NO_TIME
-    encoded = _check_input(wanted.input, graph.definition.input_schema)
+    encoded = starting.check_input(wanted.input, graph.definition.input_schema)
     value = stored.as_stored(encoded)
-    if wanted.begins_later and wanted.idempotency_key is not None and _known(wanted) is not None:
-        return _existing(wanted, encoded, overridden)  # its time may have come since
+    if wanted.begins_later and wanted.idempotency_key is not None and starting.known(wanted) is not None:
+        return starting.existing(wanted, encoded, overridden)  # its time may have come since
     begins_at = starting.moment(now, at=wanted.at, after=wanted.after) if wanted.begins_later else None
     key = wanted.id or uuid4()
     correlation_id = wanted.correlation_id or str(key)
@@ -240,12 +196,12 @@ def _start(wanted: _Start, version_id: int, *, now: datetime | None) -> Instance
             arrivals.hand_over_later(woken, decisions.take)
             decisions.tell(decisions.told(key, decision))
     except _KeyTaken:
-        return _existing(wanted, encoded, overridden)
+        return starting.existing(wanted, encoded, overridden)
     except IntegrityError:
         # An id of one's own: another start took it.
         if wanted.id is None or not Instance.objects.filter(pk=wanted.id).exists():
             raise
-        return _existing(wanted, encoded, overridden)
+        return starting.existing(wanted, encoded, overridden)
     after = decision.after.instance
     at = datetime.fromisoformat(answer["at"])
     return Instance.stored(
@@ -298,38 +254,6 @@ def _first(
         if not at_once:
             return Accept(**given, key=concurrency_key, limit=limit.limit)
     return Start(**given)
-
-
-def _existing(wanted: _Start, encoded: str, overridden: Mapping[str, Any] | None) -> Instance:
-    """Return the instance that an earlier start with the same key made, if it asked for the same.
-
-    Raises:
-        Conflict: it did not, or the id belongs to another start.
-    """
-    key, existing = wanted.idempotency_key, _known(wanted)
-    if existing is None:
-        raise Conflict(f"there is an instance {wanted.id} already", code="ID_TAKEN")
-    with connection.cursor() as cursor:
-        # The database compares: it alone knows which numbers it takes for the same.
-        cursor.execute(
-            "SELECT input IS NOT DISTINCT FROM %s::jsonb, overrides IS NOT DISTINCT FROM %s::jsonb "
-            "FROM workflows_app_instance WHERE id = %s",
-            [encoded, None if overridden is None else json.dumps(overridden), existing.pk],
-        )
-        same = dict(zip(("another input", "other overrides"), cursor.fetchone(), strict=True))
-    same["another id"] = wanted.id in (None, existing.pk)
-    for what, is_same in same.items():
-        if not is_same:
-            message = f"the idempotency key {key!r} was used with {what}, by instance {existing.pk}"
-            raise Conflict(message, code="IDEMPOTENCY_CONFLICT")
-    return existing
-
-
-def _known(wanted: _Start) -> Instance | None:
-    """Return the instance that an earlier start with the same idempotency key made."""
-    if wanted.idempotency_key is None:
-        return None
-    return Instance.objects.filter(workflow=wanted.name, idempotency_key=wanted.idempotency_key).first()
 
 
 def cancel(*, instance_id: UUID, actor: str, compensate: bool | None = None, reason: str = "") -> Instance:

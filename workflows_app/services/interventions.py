@@ -99,7 +99,7 @@ def tag(
         InputInvalid: what is to be added is no tag.
         StateForbids: nothing would change, or there would be too many.
     """
-    starting.check(tags=add)
+    starting.check_tags(add)
     occurrence = ChangeTags(actor=actor, reason=reason, add=tuple(add), remove=tuple(remove))
     return take(instance_id, occurrence, "instance.tagged", add=list(add), remove=list(remove))
 
