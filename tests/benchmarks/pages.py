@@ -96,9 +96,9 @@ def models() -> dict[str, Any]:
     registry.discover()
     driver = Driver(bad=fail())
     driver.set_clock(timezone.now() - timedelta(minutes=5))
-    completed = driver.start(flow(CHAIN, name="orders"))
+    completed = driver.start(flow(CHAIN, name="orders"), tags=["shop", "region=eu"])
     driver.run(completed)
-    failed = driver.start(flow("\n  - {id: bad, activity: core.echo}", name="payments"))
+    failed = driver.start(flow("\n  - {id: bad, activity: core.echo}", name="payments"), tags=["shop", "region=us"])
     driver.run(failed)
     retry = "retry: {max_attempts: 9, initial_interval: 1h, max_interval: 1h, jitter: 0}"
     retrying = driver.start(flow(f"\n  - {{id: bad, activity: core.echo, {retry}}}", name="rates"))
@@ -106,7 +106,7 @@ def models() -> dict[str, Any]:
         flow('\n  - {id: paid, receive: {event: paid, correlate: "x"}}', head="timeout: 15m", name="invoices")
     )
     driver.drain()
-    paused = driver.start(flow(CHAIN, name="reports"))
+    paused = driver.start(flow(CHAIN, name="reports"), tags=["yearly", "region=eu"])
     interventions.pause(instance_id=paused.pk, actor="ada", reason="the auditors")
     queued = driver.start(flow("\n  - {id: render, activity: core.echo, queue: gpu}", name="films"))
     driver.set_clock(timezone.now())
@@ -131,6 +131,10 @@ def addresses() -> dict[str, str]:
         "of a workflow": "/instances/?workflow=invoices&state=running",
         "ended today": "/instances/?ended=24h&state=failed",
         "correlation id": f"/instances/?correlation={middle.correlation_id}",
+        "tag of most": "/instances/?tag=region%3Deu",
+        "tag of few": "/instances/?tag=yearly",
+        "several tags": "/instances/?tag=shop&tag=region%3Dus&state=failed",
+        "tags of none": "/instances/?tag=yearly&tag=shop",
         "search": f"/instances/?q={middle.correlation_id[:12]}",
         "search, nothing": "/instances/?q=nothing-of-that-kind",
         "stuck": "/instances/?only=stuck",

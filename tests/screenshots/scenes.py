@@ -79,6 +79,11 @@ def prepare(manage: Manage) -> Mapping[str, str]:
     ):
         started = manage("workflow", "start", name, "--input", json.dumps(input), "--format", "json")
         found[name] = json.loads(started)["id"]
+    given = ("--in", "36h", "--tag", "quarter=4", "--tag", "for-the-auditors", "--instance-timeout", "2d")
+    own = ("--step-timeout", "publish=30s", "--retry", "publish=5", "--step-priority", "publish=high")
+    planned = manage("workflow", "start", "yearly-report", *given, *own, "--format", "json")
+    found["planned"] = json.loads(planned)["id"]
+    manage("workflow", "tag", found["fetch-rates"], "add", "for-the-auditors")
     manage("workflow", "pause", found["yearly-report"], "--reason", "the auditors ask for last year's figures")
     for state in ("compensated", "failed", "completed"):
         listed = json.loads(manage("workflow", "list", "--state", state, "--limit", "1", "--format", "json"))
@@ -94,6 +99,7 @@ def pages(found: Mapping[str, str]) -> list[Scene]:
         Scene(name="dashboard", address="/"),
         Scene(name="instances", address="/instances/"),
         Scene(name="instances-filtered", address="/instances/?state=failed&state=compensated&ended=24h"),
+        Scene(name="instances-tagged", address="/instances/?tag=example&tag=orders"),
         Scene(name="instances-none", address="/instances/?q=nothing-of-that-name"),
         Scene(name="instances-refused", address="/instances/?state=exploded", status=400),
         *instances,

@@ -19,6 +19,7 @@ class TimerKind(StrEnum):
     REPEAT = "repeat"
     STATE = "state"
     INSTANCE = "instance"
+    START = "start"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,11 +11,13 @@ from typing import Any
 
 class EventType(StrEnum):
     INSTANCE_CREATED = "instance.created"
+    INSTANCE_PLANNED = "instance.planned"
     INSTANCE_ACCEPTED = "instance.accepted"
     INSTANCE_STARTED = "instance.started"
     INSTANCE_PAUSED = "instance.paused"
     INSTANCE_RESUMED = "instance.resumed"
     INSTANCE_VARIABLES_CHANGED = "instance.variables_changed"
+    INSTANCE_TAGGED = "instance.tagged"
     INSTANCE_STOPPING = "instance.stopping"
     INSTANCE_COMPLETED = "instance.completed"
     INSTANCE_FAILED = "instance.failed"

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -73,6 +74,22 @@ class Graph:
         self._reach: dict[str | None, Reach] = {}
         self._inside: dict[str, Node] = {}
         self._behind: dict[str, frozenset[str]] = {}
+
+    def changed(self, definition: Definition, nodes: Mapping[str, Node]) -> Graph:
+        """Return the graph with other times and policies; all else, and what is compiled, is shared.
+
+        Args:
+            definition: the same steps under another head.
+            nodes: other forms of written nodes, by path.
+        """
+        made = copy(self)
+        made.definition = definition
+        if nodes:
+            made.written = {**self.written, **nodes}
+            made.nodes = {path: made.written[path] for path in self.nodes}
+            made._inside = {}
+            made.__dict__.pop("undo_order", None)  # it holds nodes
+        return made
 
     def __getitem__(self, path: str) -> Node:
         """Return a node.

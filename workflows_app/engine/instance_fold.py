@@ -22,17 +22,21 @@ def _instance_created(state: State, event: Event) -> None:
         correlation_id=event.data["correlation_id"],
         started_by=event.actor,
         parent=event.data["parent"],
+        tags=tuple(event.data.get("tags", ())),
     )
 
 
 def _instance_accepted(state: State, event: Event) -> None:
-    """It waits for a slot; what it is started with is known already."""
+    """It waits for its time or for a slot; what it is started with is known already."""
+    before = state.instance
     state.instance = replace(
-        state.instance,
-        input=event.data.get("input", state.instance.input),
+        before,
+        input=event.data.get("input", before.input),
         variables=dict(event.data["variables"]),
         correlation_id=event.data["correlation_id"],
         started_by=event.actor,
+        tags=tuple(event.data.get("tags", before.tags)),
+        overrides=event.data.get("overrides", before.overrides),
     )
 
 
@@ -56,6 +60,10 @@ def _instance_resumed(state: State, event: Event) -> None:
 def _variables_changed(state: State, event: Event) -> None:
     variables = {**state.instance.variables, **event.data["variables"]}
     state.instance = replace(state.instance, variables=variables)
+
+
+def _instance_tagged(state: State, event: Event) -> None:
+    state.instance = replace(state.instance, tags=tuple(event.data["tags"]))
 
 
 def _instance_stopping(state: State, event: Event) -> None:
@@ -122,12 +130,14 @@ def _instance_compensating(state: State, event: Event) -> None:
 
 
 INSTANCE_EVENTS: Mapping[EventType, Callable[[State, Event], None]] = {
+    EventType.INSTANCE_PLANNED: _instance_accepted,
     EventType.INSTANCE_ACCEPTED: _instance_accepted,
     EventType.INSTANCE_CREATED: _instance_created,
     EventType.INSTANCE_STARTED: _instance_started,
     EventType.INSTANCE_PAUSED: _instance_paused,
     EventType.INSTANCE_RESUMED: _instance_resumed,
     EventType.INSTANCE_VARIABLES_CHANGED: _variables_changed,
+    EventType.INSTANCE_TAGGED: _instance_tagged,
     EventType.INSTANCE_STOPPING: _instance_stopping,
     EventType.INSTANCE_COMPLETED: _instance_ended(InstanceState.COMPLETED),
     EventType.INSTANCE_FAILED: _instance_ended(InstanceState.FAILED),

@@ -153,6 +153,12 @@ class Node:
         made.__dict__.update({name: getattr(self, name) for name in COMPILED})
         return made
 
+    def changed(self, **fields: Any) -> Node:
+        """Return the node with other fields, none of which is compiled; what has been compiled so far is shared."""
+        made = replace(self, **fields)
+        made.__dict__.update({name: self.__dict__[name] for name in COMPILED if name in self.__dict__})
+        return made
+
     @property
     def is_repeat(self) -> bool:
         return self.kind in REPEATS

@@ -30,7 +30,8 @@ class InstanceSnapshot:
     them have not worked. ``parent`` is ``{instance, step, depth, awaited}`` where another instance's step called this
     one, ``depth`` the number of instances above it. ``held`` is what came while the instance is paused and has to have
     its consequences still: ``{step, timer}`` for a timer, ``{step}`` for a failure. ``rewind`` is what was asked
-    for while the instance goes back to a step: see ``rewinding``.
+    for while the instance goes back to a step: see ``rewinding``. ``tags`` are words to find it by, ``overrides`` what
+    holds for it in the place of what its definition says: see ``overrides``.
 
     Of a state machine: ``machine_state`` and when it was entered, ``machine_transition``, the path of the transition
     under way, and ``machine_queue``, the events ``{type, data, at}`` that wait for their turn.
@@ -61,6 +62,8 @@ class InstanceSnapshot:
     correlation_id: str = ""
     started_by: str = ""
     parent: Mapping[str, Any] | None = None
+    tags: tuple[str, ...] = ()
+    overrides: Mapping[str, Any] | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
 

@@ -65,8 +65,8 @@ class AnsweringCommand(BaseCommand):
         else:
             self.stdout.write(text)
 
-    def refuse(self, refused: OrchestratorError) -> int:
-        """Print a refusal with every problem's place and reason."""
+    def refuse(self, refused: OrchestratorError, **facts: Any) -> int:
+        """Print a refusal with every problem's place and reason; a document has further facts beside it."""
         problems = refused.problems if isinstance(refused, Refused) else ()
         if self.as_json:
             error: dict[str, Any] = {
@@ -76,7 +76,7 @@ class AnsweringCommand(BaseCommand):
             }
             if refused.details:
                 error["details"] = refused.details
-            self.stderr.write(json.dumps({"error": error}, indent=2, ensure_ascii=False))
+            self.stderr.write(json.dumps({**facts, "error": error}, indent=2, ensure_ascii=False))
         else:
             self.stderr.write(f"{refused.message} ({refused.code})")
             for problem in problems:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from workflows_app.activities import progress
-from workflows_app.engine import idempotency
+from workflows_app.engine import idempotency, overrides
 from workflows_app.engine.states import Role
 from workflows_app.models import Instance
 from workflows_app.selectors.section_views import assigned_words
@@ -28,7 +28,13 @@ def row(found: Instance) -> dict[str, Any]:
         "started_at": found.started_at.isoformat().replace("+00:00", "Z") if found.started_at else None,
         "seconds": seconds,
         "correlation_id": found.correlation_id,
+        "tags": found.tags or [],
     }
+
+
+def instances(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return instances as a table, their tags as words."""
+    return table([{**each, "tags": " ".join(each["tags"])} for each in rows])
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -98,6 +104,12 @@ def details(found: Mapping[str, Any]) -> str:
         for a in found["attempts"]
     ]
     lines = [result(found)]
+    if found["starts_at"]:
+        lines.append(f"starts at {found['starts_at']}")
+    if found["tags"]:
+        lines.append(tame(f"tags: {' '.join(found['tags'])}"))
+    if found["overrides"]:
+        lines.append("\n".join(["instead of what its definition says:", *(f"  {each}" for each in _own(found))]))
     if found["parent"]:
         lines.append(f"called by {found['parent']['instance']}, step {found['parent']['step']}")
     if found["waits_for"]:
@@ -124,6 +136,11 @@ def details(found: Mapping[str, Any]) -> str:
     ]
     lines += [table(rows) for rows in (found["children"], attempts, effects) if rows]
     return "\n\n".join(lines)
+
+
+def _own(found: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what an instance overrides, a line for the whole and for each step."""
+    return (tame(line) for line in overrides.lines(found["overrides"]))
 
 
 def why(found: Mapping[str, Any]) -> str:

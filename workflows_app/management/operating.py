@@ -47,10 +47,11 @@ def add_arguments(verb: Callable[[str, str], ArgumentParser], count: Callable[[s
                 sub.add_argument("--set", dest="data", metavar="JSON", help="new values of variables, or @FILE")
                 sub.add_argument("--dry-run", action="store_true", help="say what would be undone and run again")
             continue
-        sub.add_argument("id", metavar="ID", nargs="?", help="or choose many with --where and --workflow")
+        sub.add_argument("id", metavar="ID", nargs="?", help="or choose many with --where, --workflow and --tag")
         chosen = sub.add_argument_group("many instances, the oldest first, with a result for each")
         chosen.add_argument("--where", action="append", metavar="KEY=VALUE", help="state=… or correlation_id=…")
         chosen.add_argument("--workflow", metavar="NAME", help="only of this workflow")
+        chosen.add_argument("--tag", action="append", metavar="TAG", help="only with this tag; may be repeated")
         if name in ("pause", "resume"):
             whole = sub.add_argument_group("what no worker begins a step of, instead of instances")
             which = whole.add_mutually_exclusive_group()
@@ -81,7 +82,7 @@ def answer(verb: str, *, actor: str, **options: Any) -> Answer:
     if options.get("dry_run"):
         return foresights.answer(results.parse_id(options["id"]), including=verb == "rerun", options=options)
     if verb in OF_ONE or options["id"] is not None:
-        if options.get("where") or options.get("workflow") or options.get("limit"):
+        if any(options.get(each) for each in ("where", "workflow", "tag", "limit")):
             raise CommandError("name an instance or a filter, not both", returncode=2)
         found = act(results.parse_id(options["id"]), actor, options)
         document = {"id": str(found.pk), "state": found.state}
@@ -103,7 +104,7 @@ def _held(options: dict[str, Any]) -> tuple[holds.Kind, str] | None:
         holds.Kind.ALL: "" if options.get("all") else None,
     }
     found = [(kind, name) for kind, name in chosen.items() if name is not None]
-    if found and any(options.get(other) for other in ("id", "where", "workflow", "limit", "data")):
+    if found and any(options.get(other) for other in ("id", "where", "workflow", "tag", "limit", "data")):
         raise CommandError("--definition, --queue and --all stand alone", returncode=2)
     return found[0] if found else None
 
@@ -121,8 +122,8 @@ def _hold(verb: str, kind: holds.Kind, name: str, *, actor: str, options: dict[s
 
 def _chosen(options: dict[str, Any]) -> list[UUID]:
     """Return the instances of a filter, the oldest first."""
-    if not (options["where"] or options["workflow"]):
-        raise CommandError("name an instance, or choose some with --where or --workflow", returncode=2)
+    if not (options["where"] or options["workflow"] or options["tag"]):
+        raise CommandError("name an instance, or choose some with --where, --workflow or --tag", returncode=2)
     wanted: dict[str, Any] = {}
     for each in options["where"] or ():
         key, equals, value = each.partition("=")
@@ -131,7 +132,9 @@ def _chosen(options: dict[str, Any]) -> list[UUID]:
         if key == "state" and value not in list(InstanceState):
             raise CommandError(f"{value!r} is no state: {', '.join(InstanceState)}", returncode=2)
         wanted[key] = value
-    found = lists.instances(workflow=options["workflow"], **wanted).order_by("created_at", "id")
+    found = lists.instances(workflow=options["workflow"], tags=options["tag"] or (), **wanted).order_by(
+        "created_at", "id"
+    )
     return list(found.values_list("pk", flat=True)[: options["limit"] or LIMIT])
 
 

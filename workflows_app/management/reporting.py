@@ -25,7 +25,7 @@ def answer(instance_id: UUID) -> tuple[dict[str, Any], str]:
     found = lists.instances().filter(pk=instance_id).first()
     if found is None:
         raise NotFound(f"there is no instance {instance_id}", code="INSTANCE_NOT_FOUND")
-    report = reports.report(found, graphs.of_version(found.definition_version_id), now=timezone.now())
+    report = reports.report(found, graphs.of_row(found), now=timezone.now())
     return report, text(report)
 
 

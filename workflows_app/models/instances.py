@@ -5,6 +5,8 @@ from __future__ import annotations
 import uuid
 from typing import Any, Self
 
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.lookups import Exact, IsNull, Regex
@@ -47,6 +49,9 @@ class Instance(models.Model):
     idempotency_key = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - NULL: not unique
     concurrency_key = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - NULL: no limit, '': one for all
     started_by = models.CharField(max_length=150)
+    # Never written by what moves an instance on, so that its row can be updated in place.
+    tags = ArrayField(models.TextField(), null=True, blank=True, help_text="Words to find it by.")
+    overrides = models.JSONField(null=True, help_text="What holds instead of its definition; see ``engine.overrides``.")
     parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="children", db_index=False)
     parent_path = models.CharField(max_length=300, null=True, blank=True)  # noqa: DJ001 - NULL: nobody called it
     depth = models.IntegerField(default=0, db_default=0, help_text="How many instances stand above it.")
@@ -77,6 +82,7 @@ class Instance(models.Model):
             models.Index(fields=["workflow", "-created_at"], name="instance_workflow_newest"),
             models.Index(fields=["state", "-created_at"], name="instance_state_newest"),
             models.Index(fields=["correlation_id"], name="instance_correlation"),
+            GinIndex(fields=["tags"], condition=Q(tags__isnull=False), name="instance_tags"),
             # What the dashboard counts by the hour.
             models.Index(fields=["ended_at", "state"], condition=Q(ended_at__isnull=False), name="instance_ended"),
             models.Index(

@@ -72,8 +72,9 @@ class Timer(models.Model):
         ]
         indexes = [
             models.Index(fields=["due_at"], name="timer_due"),
-            # What is tried again, for lists: few among all that wait.
+            # What is tried again, and what begins later, for lists: few among all that wait.
             models.Index(fields=["due_at"], condition=Q(kind="retry"), name="timer_retry"),
+            models.Index(fields=["due_at"], condition=Q(kind="start"), name="timer_start"),
         ]
 
     def __str__(self) -> str:

@@ -26,6 +26,7 @@ def instances(
     ended_after: datetime | None = None,
     created_from: datetime | None = None,
     created_before: datetime | None = None,
+    tags: Collection[str] = (),
     text: str | None = None,
 ) -> QuerySet[Instance]:
     """Return instances, the newest first, without their large values.
@@ -38,6 +39,7 @@ def instances(
         concern: only those that somebody had better look at, for this reason.
         correlation_id: only with this correlation id.
         ended_after, created_from, created_before: only in these times.
+        tags: only with every one of these tags.
         text: only with this text somewhere in the correlation id, or the instance of this id.
     """
     large = ("input", "variables", "output", "machine_queue")
@@ -51,6 +53,7 @@ def instances(
         "ended_at__gte": ended_after,
         "created_at__gte": created_from,
         "created_at__lt": created_before,
+        "tags__contains": list(tags),
     }
     found = found.filter(**{name: value for name, value in wanted.items() if value})
     if concern is not None:

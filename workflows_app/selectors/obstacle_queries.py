@@ -11,6 +11,7 @@ from workflows_app.selectors.presence import SERVED
 
 INSTANCES: Final = """
 SELECT i.id, i.state, i.workflow, i.ending, i.definition_version_id AS version_id, i.created_at,
+    (i.overrides->'steps')::text AS overridden,
     p.actor AS paused_by, p.at AS paused_at, p.reason AS paused_why
 FROM workflows_app_instance i
 LEFT JOIN LATERAL (
@@ -41,7 +42,7 @@ TIMERS: Final = """
 SELECT i.id AS instance_id, t.*, s.failures, s.role, e.error->>'code' AS code, left(e.error->>'message', 300) AS message
 FROM unnest(%s::uuid[]) i(id) CROSS JOIN LATERAL (
     SELECT t.path, t.kind, t.due_at FROM workflows_app_timer t
-    WHERE t.instance_id = i.id AND (t.kind IN ('wait', 'retry', 'join', 'repeat', 'state')
+    WHERE t.instance_id = i.id AND (t.kind IN ('wait', 'retry', 'join', 'repeat', 'state', 'start')
         AND NOT EXISTS (SELECT 1 FROM workflows_app_subscription w WHERE w.instance_id = i.id AND w.path = t.path)
         OR t.due_at < wf_clock() - interval '15 seconds')
     ORDER BY t.due_at LIMIT 4

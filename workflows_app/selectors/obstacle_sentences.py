@@ -105,6 +105,15 @@ def time(row: Row) -> str:
     return f"{who} until {moment(row['due_at'])} UTC."
 
 
+def planned(at: datetime) -> str:
+    """Say when it begins.
+
+    >>> planned(datetime.fromisoformat("2026-12-01T08:00:00+00:00"))
+    'Starts at 2026-12-01 08:00:00 UTC.'
+    """
+    return f"Starts at {moment(at)} UTC."
+
+
 def event(row: Row) -> str:
     """Say which event it waits for."""
     since = moment(row["since"])

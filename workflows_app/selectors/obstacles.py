@@ -7,6 +7,7 @@ the number of statements is the same, and each reads work in flight only, never 
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -60,7 +61,8 @@ class Kind(IntEnum):
     EVENT = 12
     CALLED = 13
     TIME = 14
-    SOON = 15
+    PLANNED = 15
+    SOON = 16
 
     @property
     def word(self) -> str:
@@ -217,6 +219,8 @@ def _timers(
     for row in rows:
         if now - row["due_at"] > OVERDUE:
             _add(found, row, Kind.OVERDUE, words.overdue(row, now), since=row["due_at"], stuck=True)
+        elif row["kind"] == "start":
+            _add(found, row, Kind.PLANNED, words.planned(row["due_at"]), until=row["due_at"])
         elif row["kind"] != "retry":
             _add(found, row, Kind.TIME, words.time(row), until=row["due_at"])
         elif row["code"] == ABSENT:
@@ -224,13 +228,23 @@ def _timers(
         elif row["code"] == LIMITED:
             _add(found, row, Kind.TURN, words.turn(row, now), until=row["due_at"])
         else:
-            most = policies.get((going[row["instance_id"]]["version_id"], split(row["path"])[1]))
+            of_instance = going[row["instance_id"]]
+            around, name = split(row["path"])
+            most = _own_attempts(of_instance["overridden"], around, name)
+            most = policies.get((of_instance["version_id"], name)) if most is None else most
             _add(found, row, Kind.RETRY, words.retry(row, now, most=most), until=row["due_at"])
 
 
 def _slots(found: dict[UUID, list[Obstacle]], keys: Sequence[UUID]) -> None:
     for row in _rows(SLOTS, keys):
         _add(found, row, Kind.SLOT, words.slot(row))
+
+
+def _own_attempts(overridden: str | None, around: str, name: str) -> int | None:
+    """Return how many attempts an instance itself grants a step; one of a state machine is called by its transition."""
+    steps = {} if overridden is None else json.loads(overridden)
+    own = steps.get(name) or steps.get(f"{around.partition('[')[0]}.{name}") or {}
+    return own.get("max_attempts")
 
 
 def _policies(versions: Iterable[int]) -> dict[tuple[int, str], int]:

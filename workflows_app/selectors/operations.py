@@ -11,8 +11,9 @@ from uuid import UUID
 
 from django.db import connection
 
+from workflows_app.engine.commands import TimerKind
 from workflows_app.engine.states import AttemptState
-from workflows_app.models import Attempt, Worker
+from workflows_app.models import Attempt, Timer, Worker
 from workflows_app.selectors.attention import IN_QUARANTINE
 
 MOST_RUNNING = 200
@@ -40,6 +41,13 @@ def processes(rows: Iterable[Worker], attempts: Iterable[Attempt]) -> list[Proce
     for attempt in attempts:
         by_worker[attempt.worker.rpartition(":")[0]].append(attempt)
     return [Process(row=row, running=by_worker.get(row.name, [])) for row in rows]
+
+
+def planned(*, number: int) -> list[Timer]:
+    """Return the timers of up to ``number`` instances that begin later, the next first, with their instances."""
+    rows = Timer.objects.filter(kind=TimerKind.START).select_related("instance").order_by("due_at", "id")
+    only = ("due_at", "instance", *(f"instance__{name}" for name in ("workflow", "version", "tags", "started_by")))
+    return list(rows.only(*only)[:number])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

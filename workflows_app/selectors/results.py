@@ -22,7 +22,7 @@ from workflows_app.models import (
 )
 from workflows_app.selectors import machine_views, obstacles, section_views, standstill
 from workflows_app.selectors.portions import children, effects_of
-from workflows_app.selectors.standing import standstill_of, waits_for
+from workflows_app.selectors.standing import standstill_of, starts_at, waits_for
 from workflows_app.selectors.standstill import Standstill
 from workflows_app.selectors.waiting import sentence
 
@@ -156,6 +156,9 @@ def instance_view(instance_id: str | UUID) -> dict[str, Any]:
     return {
         **result(found),
         "correlation_id": found.correlation_id,
+        "tags": found.tags or [],
+        "overrides": found.overrides,
+        "starts_at": _time(starts_at(found)),
         "parent": parent,
         "children": called,
         "attempts": attempts,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import connection
 from django.db.models import Q
 
+from workflows_app.engine.commands import TimerKind
 from workflows_app.engine.events import EventType
 from workflows_app.engine.states import INSTANCE_ENDED, InstanceState
 from workflows_app.models import (
@@ -13,6 +16,7 @@ from workflows_app.models import (
     Hold,
     Instance,
     Slot,
+    Timer,
 )
 from workflows_app.selectors.standstill import Standstill
 from workflows_app.selectors.waiting import MOST_COUNTED, Wait
@@ -47,6 +51,14 @@ def _hold_of(found: Instance) -> Standstill | None:
         return None
     what = {"all": "everything", "definition": f"the workflow {held.name}", "queue": f"the queue {held.name}"}
     return Standstill(by=held.actor, since=held.since, reason=held.reason, what=what[held.kind])
+
+
+def starts_at(found: Instance) -> datetime | None:
+    """Return when a pending instance begins; ``None`` for any other, and for one that waits for something else."""
+    if found.state != InstanceState.PENDING:
+        return None
+    timers = Timer.objects.filter(instance_id=found.pk, path="", kind=TimerKind.START)
+    return timers.values_list("due_at", flat=True).first()
 
 
 def waits_for(found: Instance) -> Wait | None:

@@ -30,8 +30,8 @@ class NotPlain(Exception):
 
 
 @lru_cache(maxsize=4096)
-def _after(version_id: int, path: str) -> tuple[Plain | None, Splice | None]:
-    graph = graphs.of_version(version_id)
+def _after(version_id: int, overrides: str | None, path: str) -> tuple[Plain | None, Splice | None]:
+    graph = graphs.of_instance(version_id, overrides)
     follow = plain.after(graph, path)
     return follow, handing.splice(graph, follow.next) if follow and follow.next else None
 
@@ -47,7 +47,8 @@ def advance(claim: Claim, output: str, onward: Onward) -> None:
     Raises:
         NotPlain: nothing was changed.
     """
-    follow, splice = _after(claim.version_id, claim.path) if claim.role is Role.ACTION else (None, None)
+    is_action = claim.role is Role.ACTION
+    follow, splice = _after(claim.version_id, claim.overrides, claim.path) if is_action else (None, None)
     if follow is None:
         raise NotPlain
     with claim.known.completing(claim.path, output, claim.number):
@@ -70,8 +71,9 @@ def advance(claim: Claim, output: str, onward: Onward) -> None:
     if begun is not None and coming is not None and begins:
         onward.next = _begun(claim, begun, coming)
     elif mate is not None and "mate" in answer:
-        names = {"version_id": claim.version_id, "workflow": claim.workflow, "version": claim.version}
-        taken = {**names, "correlation_id": claim.correlation_id, **answer["mate"]}
+        names: dict[str, Any] = {"version_id": claim.version_id, "workflow": claim.workflow, "version": claim.version}
+        names |= {"correlation_id": claim.correlation_id, "overrides": claim.overrides}
+        taken = {**names, **answer["mate"]}
         columns = [taken[name] for name in claims.COLUMNS]
         onward.next = claims.of_row(claim.instance_id, mate[0], claim.worker, columns, claim.known)
     if follow.last:
@@ -183,4 +185,5 @@ def _begun(claim: Claim, node: Node, coming: Coming) -> Claim:
         timeout=node.timeout,
         worker=claim.worker,
         known=claim.known,
+        overrides=claim.overrides,
     )

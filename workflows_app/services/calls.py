@@ -22,10 +22,10 @@ from workflows_app import failpoints
 from workflows_app.engine import stored
 from workflows_app.engine.commands import NoticeKind
 from workflows_app.engine.definition import Definition
-from workflows_app.engine.errors import InputInvalid, StateForbids
+from workflows_app.engine.errors import StateForbids
+from workflows_app.engine.graph import Graph
 from workflows_app.engine.states import INSTANCE_ENDED, Cause, InstanceState
 from workflows_app.engine.transitions import (
-    Accept,
     Begin,
     Cancel,
     ChildEnded,
@@ -35,7 +35,7 @@ from workflows_app.engine.transitions import (
     Terminate,
 )
 from workflows_app.models import Instance, Notice
-from workflows_app.services import decisions, graphs, slots
+from workflows_app.services import beginnings, decisions, graphs
 
 log = logging.getLogger(__name__)
 
@@ -117,22 +117,22 @@ def hand_over(key: int, *, wait: bool = True) -> bool:
         target = cursor.fetchone()
         if target is None:
             return False
-        lock = "SELECT definition_version_id FROM workflows_app_instance WHERE id = %s FOR UPDATE"
+        lock = "SELECT definition_version_id, overrides::text FROM workflows_app_instance WHERE id = %s FOR UPDATE"
         cursor.execute(lock if wait else f"{lock} SKIP LOCKED", [target[0]])
-        version = cursor.fetchone()
-        if version is None and Instance.objects.filter(pk=target[0]).exists():
+        found = cursor.fetchone()
+        if found is None and Instance.objects.filter(pk=target[0]).exists():
             return False
         # The row is the ticket: taken by another session in between, there is nothing to hand over any more.
         cursor.execute("DELETE FROM workflows_app_notice WHERE id = %s RETURNING child, kind, data::text", [key])
         notice = cursor.fetchone()
-        if notice is None or version is None:
+        if notice is None or found is None:
             return False
         child, kind, data = notice
-        return _tell(target[0], version[0], child, NoticeKind(kind), data)
+        return _tell(target[0], graphs.of_instance(*found), child, NoticeKind(kind), data)
 
 
-def _tell(target: UUID, version_id: int, child: UUID, kind: NoticeKind, data: Any) -> bool:
-    occurrence = _occurrence(child, kind, stored.loads(data), version_id)
+def _tell(target: UUID, graph: Graph, child: UUID, kind: NoticeKind, data: Any) -> bool:
+    occurrence = _occurrence(child, kind, stored.loads(data), graph.definition)
     if occurrence is None:
         return False
     ended = isinstance(occurrence, ChildEnded)
@@ -142,7 +142,7 @@ def _tell(target: UUID, version_id: int, child: UUID, kind: NoticeKind, data: An
             occurrence=occurrence,
             about=occurrence.step if isinstance(occurrence, ChildEnded) else None,
             actor=f"instance:{child}" if ended else "engine",
-            version_id=version_id,
+            graph=graph,
         )
     except (StaleOccurrence, StateForbids) as nothing:
         # It has ended, or is ending already: its own end will be told, if anybody waits for it.
@@ -151,13 +151,13 @@ def _tell(target: UUID, version_id: int, child: UUID, kind: NoticeKind, data: An
     return True
 
 
-def _occurrence(child: UUID, kind: NoticeKind, data: Mapping[str, Any], version_id: int) -> Occurrence | None:
+def _occurrence(child: UUID, kind: NoticeKind, data: Mapping[str, Any], definition: Definition) -> Occurrence | None:
     """Say what a notice means to the instance that is told."""
     actor, reason = f"instance:{data.get('by')}", data.get("reason", "")
     match kind:
         case NoticeKind.START:
             unwanted = Notice.objects.filter(child=child, kind__in=[NoticeKind.STOP, NoticeKind.TERMINATE])
-            return None if unwanted.exists() else _beginning(child, graphs.of_version(version_id).definition)
+            return None if unwanted.exists() else beginnings.of(child, definition, Begin())
         case NoticeKind.STOP:
             return Cancel(actor=actor, reason=reason, compensate=data["compensate"])
         case NoticeKind.TERMINATE:
@@ -166,28 +166,6 @@ def _occurrence(child: UUID, kind: NoticeKind, data: Mapping[str, Any], version_
             return Compensate(actor=actor, reason=reason, cause=Cause(data["cause"]))
         case NoticeKind.ENDED:
             return _end_of(child)
-
-
-def _beginning(child: UUID, definition: Definition) -> Occurrence | None:
-    """Say how a called instance begins: at once, or, where its workflow has a limit, when it gets a slot.
-
-    Returns:
-        ``None`` where there is nothing to begin any more: a slot that was taken for it then would never come back.
-    """
-    if definition.concurrency is None:
-        return Begin()
-    found = Instance.objects.only("state", "input", "correlation_id", "started_by", "concurrency_key").get(pk=child)
-    if found.state != InstanceState.PENDING or found.concurrency_key is not None:
-        return None
-    try:
-        key = slots.key_of(definition, found.input)
-    except InputInvalid as problem:
-        return Cancel(actor="engine", reason=problem.message)
-    limit, key = definition.concurrency.limit, key or ""
-    Instance.objects.filter(pk=child).update(concurrency_key=key)
-    if slots.queue(instance_id=child, workflow=definition.name, key=key, limit=limit):
-        return Begin()
-    return Accept(input=found.input, correlation_id=found.correlation_id, actor=found.started_by, key=key, limit=limit)
 
 
 def _end_of(child: UUID) -> ChildEnded | None:

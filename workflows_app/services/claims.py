@@ -32,6 +32,7 @@ COLUMNS = (
     "input",
     "timeout",
     "idempotency_key",
+    "overrides",
 )
 
 
@@ -39,7 +40,8 @@ COLUMNS = (
 class Claim:
     """A claimed step: what to perform, and the fencing token (instance, path, number) under which to report.
 
-    ``own_key`` is what the step's ``idempotency_key`` came to, ``error_case`` the case whose fallback it is.
+    ``own_key`` is what the step's ``idempotency_key`` came to, ``error_case`` the case whose fallback it is, ``overrides``
+    the instance's, as JSON text.
     """
 
     instance_id: UUID
@@ -57,6 +59,7 @@ class Claim:
     known: KnownValues
     own_key: str | None = None
     error_case: int | None = None
+    overrides: str | None = None
 
     @property
     def idempotency_key(self) -> str:
@@ -65,8 +68,8 @@ class Claim:
 
     @property
     def graph(self) -> Graph:
-        """The graph of the instance's version."""
-        return graphs.of_version(self.version_id)
+        """The graph that the instance is decided on."""
+        return graphs.of_instance(self.version_id, self.overrides)
 
     @property
     def queue(self) -> str:
@@ -143,7 +146,7 @@ def claim(
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {', '.join(COLUMNS)} FROM wf_claim_step(%s, %s, %s, %s, %s, %s)",  # noqa: S608 - a constant
+            f"SELECT {', '.join(COLUMNS)} FROM wf_claim(%s, %s, %s, %s, %s, %s)",  # noqa: S608 - a constant
             [instance_id, path, generation, worker, settings.ORCHESTRATOR_LEASE_SECONDS, sent],
         )
         row = cursor.fetchone()
@@ -151,9 +154,9 @@ def claim(
 
 
 def of_row(instance_id: UUID, path: str, worker: str, row: Sequence[Any], known: KnownValues | None = None) -> Claim:
-    """Make a claim of what ``wf_claim_step`` returned, in the order of ``COLUMNS``."""
-    version_id, workflow, version, correlation_id, number, role_name, parameters, timeout, own_key = row
-    graph = graphs.of_version(version_id)
+    """Make a claim of what ``wf_claim`` returned, in the order of ``COLUMNS``."""
+    version_id, workflow, version, correlation_id, number, role_name, parameters, timeout, own_key, overrides = row
+    graph = graphs.of_instance(version_id, overrides)
     role = Role(role_name)
     case = _error_case(instance_id, graph[path], role)
     return Claim(
@@ -172,6 +175,7 @@ def of_row(instance_id: UUID, path: str, worker: str, row: Sequence[Any], known:
         known=known or KnownValues(instance_id, workflow, version),
         own_key=own_key,
         error_case=case,
+        overrides=overrides,
     )
 
 

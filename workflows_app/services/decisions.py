@@ -51,7 +51,7 @@ def take(
     occurrence: Occurrence,
     about: str | None = None,
     actor: str = "engine",
-    version_id: int | None = None,
+    graph: Graph | None = None,
     take_over: TakeOver = list,
 ) -> Decision:
     """Decide and record what follows from one occurrence, in one transaction.
@@ -61,7 +61,7 @@ def take(
         occurrence: what happened.
         about: path of the step it is about; what settling it may touch is loaded at once.
         actor: recorded as the author of the events.
-        version_id: the instance's version where the caller knows it: one query less.
+        graph: that of the instance where the caller has it: one query less.
         take_over: called in the transaction with the dispatches that may leave; returns those that still have to.
 
     Raises:
@@ -70,22 +70,24 @@ def take(
         StateForbids: an operator's command that the state does not allow.
     """
     with transaction.atomic():
-        graph = graphs.of_version(_lock(instance_id) if version_id is None else version_id)
+        graph = graph or _lock(instance_id)
         decision, now = _decide(instance_id, graph, occurrence, about, actor)
         if decision.events or decision.commands:
             record(instance_id, graph, decision, now, take_over)
         return decision
 
 
-def _lock(instance_id: UUID) -> int:
+def _lock(instance_id: UUID) -> Graph:
+    """Lock an instance and return its graph."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT definition_version_id FROM workflows_app_instance WHERE id = %s FOR UPDATE", [instance_id]
+            "SELECT definition_version_id, overrides::text FROM workflows_app_instance WHERE id = %s FOR UPDATE",
+            [instance_id],
         )
         row = cursor.fetchone()
     if row is None:
         raise NotFound(f"there is no instance {instance_id}", code="INSTANCE_NOT_FOUND")
-    return int(row[0])
+    return graphs.of_instance(*row)
 
 
 def _decide(

@@ -1,12 +1,16 @@
-"""Graphs of published versions, built once per process: a version never changes, so neither does its graph."""
+"""Graphs of published versions, built once per process: a version never changes, so neither does its graph.
+
+An instance that overrides something has a graph of its own; with others that override the same it shares that.
+"""
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 
-from workflows_app.engine import definition
+from workflows_app.engine import definition, overrides
 from workflows_app.engine.graph import Graph
-from workflows_app.models import DefinitionVersion
+from workflows_app.models import DefinitionVersion, Instance
 
 
 @lru_cache(maxsize=256)
@@ -19,3 +23,23 @@ def of_version(version_id: int) -> Graph:
     wanted = DefinitionVersion.objects.values_list("document", "activities", "calls")
     document, activities, calls = wanted.get(pk=version_id)
     return Graph(definition.parse(document), activities, calls)
+
+
+def of_instance(version_id: int, overridden: str | None) -> Graph:
+    """Return the graph that an instance is decided on.
+
+    Args:
+        version_id: primary key of its ``DefinitionVersion``.
+        overridden: its overrides as JSON text; ``None`` for most.
+    """
+    return of_version(version_id) if overridden is None else _overridden(version_id, overridden)
+
+
+def of_row(row: Instance) -> Graph:
+    """Return the graph of an instance's row."""
+    return of_instance(row.definition_version_id, None if row.overrides is None else json.dumps(row.overrides))
+
+
+@lru_cache(maxsize=64)
+def _overridden(version_id: int, overridden: str) -> Graph:
+    return overrides.apply(of_version(version_id), json.loads(overridden))

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
-from workflows_app.engine import plain, schemas, stored, values
+from workflows_app.engine import plain, stored
 from workflows_app.engine.definition import Definition
-from workflows_app.engine.errors import Conflict, InputInvalid, NotFound, OrchestratorError, Problem
+from workflows_app.engine.errors import InputInvalid, NotFound
 from workflows_app.engine.snapshot import InstanceSnapshot
-from workflows_app.engine.transitions import Accept, Cancel, Slice, Start, Terminate
+from workflows_app.engine.transitions import Accept, Cancel, PlanStart, Slice, Start, Terminate
+from workflows_app.engine.transitions.occurrences import NewInstance
 from workflows_app.models import DefinitionVersion, Instance
-from workflows_app.services import arrivals, decisions, definitions, graphs, holds, interventions, recording, slots
+from workflows_app.services import (
+    arrivals,
+    decisions,
+    definitions,
+    holds,
+    interventions,
+    recording,
+    slots,
+    starting,
+)
+from workflows_app.services.starting import Asked
 
-KEY_LENGTH = 200
 NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands for the time in decisions that do not depend on it; it is not stored."""
 
@@ -32,6 +43,11 @@ def start(
     input: Any = None,
     correlation_id: str | None = None,
     idempotency_key: str | None = None,
+    tags: Sequence[str] = (),
+    overrides: Mapping[str, Any] | None = None,
+    at: datetime | None = None,
+    after: float | None = None,
+    instance_id: UUID | None = None,
 ) -> Instance:
     """Start an instance of a published version.
 
@@ -42,26 +58,36 @@ def start(
         input: JSON value that meets the definition's input schema; ``None`` stands for an empty mapping.
         correlation_id: groups instances and matches events; the instance's id if left out.
         idempotency_key: a second start of the workflow with the same key returns the first instance.
+        tags: words to find it by, beside those of its definition.
+        overrides: what holds for it in the place of its definition: see ``engine.overrides``.
+        at: when it is to begin, aware; ``after``: in how many seconds. At once without either.
+        instance_id: its id; a new one if left out.
 
     Returns:
-        The instance, running; its first steps are dispatched when the transaction commits. Pending, where the version
-        has a limit of concurrency and no slot is free.
+        The instance, running; its first steps are dispatched when the transaction commits. Pending, where it begins
+        later, or where the version has a limit of concurrency and no slot is free.
 
     Raises:
         NotFound: no such workflow or version.
-        InputInvalid: with every problem of the input, or of the concurrency key that it leads to; nothing is stored.
-        Conflict: the idempotency key was used with another input.
+        InputInvalid: with every problem of the input, the tags, the overrides, the time, the id, or the concurrency key
+            that the input leads to; nothing is stored.
+        Conflict: the idempotency key was used with another input, other overrides or another id; or the id is taken.
         StateForbids: with code PAUSED; an operator holds the workflow.
     """
-    _check_keys(correlation_id=correlation_id, idempotency_key=idempotency_key)
-    wanted = _Start(
+    wanted = Asked(
         name=name,
         version=version,
         input={} if input is None else input,
         correlation_id=correlation_id,
         idempotency_key=idempotency_key,
         actor=actor[:150],
+        tags=tuple(tags),
+        overrides=overrides or None,
+        at=at,
+        after=after,
+        id=instance_id,
     )
+    starting.check(wanted)
     if (version_id := _taken.get((name, version))) is not None:
         # What is wrong with a version that is no longer the one to take, or with an input for it, says nothing. After
         # a restore of the database it may not even exist.
@@ -84,18 +110,6 @@ class _Outdated(Exception):
     """Nothing was stored: the version to start has to be looked up."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Start:
-    """What a start was asked for."""
-
-    name: str
-    version: str | None
-    input: Any
-    correlation_id: str | None
-    idempotency_key: str | None
-    actor: str
-
-
 def _startable(name: str, version: str | None) -> tuple[int, datetime]:
     """Return the primary key of the version to start, and the database's time."""
     with connection.cursor() as cursor:
@@ -108,28 +122,7 @@ def _startable(name: str, version: str | None) -> tuple[int, datetime]:
     return row[0], row[1]
 
 
-def _check_keys(**keys: str | None) -> None:
-    for label, key in keys.items():
-        if key is not None and not (0 < len(key) <= KEY_LENGTH and key.isprintable()):
-            raise InputInvalid(
-                f"{label} must be 1 to {KEY_LENGTH} printable characters",
-                problems=[Problem(code="INVALID_KEY", path=label, message=f"1 to {KEY_LENGTH} printable characters")],
-            )
-
-
-def _check_input(value: Any, schema: Any) -> str:
-    try:
-        encoded = values.encode(value, limit_bytes=settings.ORCHESTRATOR_MAX_INPUT_BYTES, what="the input")
-    except OrchestratorError as refused:
-        problem = Problem(code=refused.code, path="input", message=refused.message)
-        raise InputInvalid(refused.message, code=refused.code, problems=[problem]) from refused
-    problems = schemas.validate(value, schema, path="input") if schema is not None else []
-    if problems:
-        raise InputInvalid(f"the input has {len(problems)} problem(s)", problems=problems)
-    return encoded
-
-
-def _start(wanted: _Start, version_id: int, *, now: datetime | None) -> Instance:
+def _start(wanted: Asked, version_id: int, *, now: datetime | None) -> Instance:
     """Decide and record in one statement, which waits for another start with the same key to commit.
 
     Args:
@@ -138,15 +131,20 @@ def _start(wanted: _Start, version_id: int, *, now: datetime | None) -> Instance
     Raises:
         _Outdated: only without ``now``: the version is not the one to take, or its first decision depends on the time.
     """
-    graph = graphs.of_version(version_id)
+    if now is None and wanted.begins_later:
+        raise _Outdated
+    graph, overridden = starting.graph_of(version_id, wanted.overrides)
     stamped = now is None
     if now is None:
         if not plain.starts(graph):
             raise _Outdated
         now = NO_TIME
-    encoded = _check_input(wanted.input, graph.definition.input_schema)
+    encoded = starting.check_input(wanted.input, graph.definition.input_schema)
     value = stored.as_stored(encoded)
-    key = uuid4()
+    if wanted.begins_later and wanted.idempotency_key is not None and starting.known(wanted) is not None:
+        return starting.existing(wanted, encoded, overridden)  # its time may have come since
+    begins_at = starting.moment(now, at=wanted.at, after=wanted.after) if wanted.begins_later else None
+    key = wanted.id or uuid4()
     correlation_id = wanted.correlation_id or str(key)
     blank = InstanceSnapshot(id=str(key), workflow=wanted.name, version=graph.definition.version, input=value)
     slice_ = Slice(
@@ -158,9 +156,14 @@ def _start(wanted: _Start, version_id: int, *, now: datetime | None) -> Instance
         call_depth=settings.ORCHESTRATOR_CALL_DEPTH,
     )
     concurrency_key = slots.key_of(graph.definition, value)
+    if begins_at is not None:
+        concurrency_key = None  # it has one that is sound, and queues up with it when its time has come
+    new = NewInstance(
+        input=value, correlation_id=correlation_id, actor=wanted.actor, tags=wanted.tags, overrides=overridden
+    )
     try:
-        with _together(concurrency_key):
-            occurrence = _first(key, graph.definition, concurrency_key, value, correlation_id, wanted.actor)
+        with _together(concurrency_key, wanted.id):
+            occurrence = _first(key, graph.definition, concurrency_key, new, begins_at)
             decision = decisions.looked_up(slice_, occurrence, now=now)
             more = {} if concurrency_key is None else {"concurrency_key": concurrency_key}
             concerned = transaction.atomic() if arrivals.concerns(decision) else nullcontext()
@@ -193,7 +196,12 @@ def _start(wanted: _Start, version_id: int, *, now: datetime | None) -> Instance
             arrivals.hand_over_later(woken, decisions.take)
             decisions.tell(decisions.told(key, decision))
     except _KeyTaken:
-        return _existing(wanted.name, wanted.idempotency_key or "", encoded)
+        return starting.existing(wanted, encoded, overridden)
+    except IntegrityError:
+        # An id of one's own: another start took it.
+        if wanted.id is None or not Instance.objects.filter(pk=wanted.id).exists():
+            raise
+        return starting.existing(wanted, encoded, overridden)
     after = decision.after.instance
     at = datetime.fromisoformat(answer["at"])
     return Instance.stored(
@@ -215,51 +223,37 @@ def _start(wanted: _Start, version_id: int, *, now: datetime | None) -> Instance
         idempotency_key=wanted.idempotency_key,
         concurrency_key=concurrency_key,
         started_by=wanted.actor,
+        tags=list(after.tags) or None,
+        overrides=overridden,
         created_at=at,
         started_at=at if after.started_at is not None else None,
         ended_at=after.ended_at,
     )
 
 
-def _together(concurrency_key: str | None) -> AbstractContextManager[Any]:
-    """One transaction where a slot is taken with the start; else the start is one statement, which is one already."""
-    return nullcontext() if concurrency_key is None else transaction.atomic()
+def _together(concurrency_key: str | None, own_id: UUID | None) -> AbstractContextManager[Any]:
+    """One transaction where a slot is taken with the start, or where the id may be taken; else the start is one
+    statement, which is one already."""
+    return nullcontext() if concurrency_key is None and own_id is None else transaction.atomic()
 
 
 def _first(
     instance_id: UUID,
     definition: Definition,
     concurrency_key: str | None,
-    value: Any,
-    correlation_id: str,
-    actor: str,
-) -> Start | Accept:
-    """What happens to a new instance first: it starts, unless it has to wait for a slot."""
+    new: NewInstance,
+    begins_at: datetime | None,
+) -> Start | PlanStart | Accept:
+    """What happens to a new instance first: it starts, unless it has to wait for its time or for a slot."""
+    given = {field.name: getattr(new, field.name) for field in fields(new)}
+    if begins_at is not None:
+        return PlanStart(**given, at=begins_at)
     limit = definition.concurrency
     if limit is not None and concurrency_key is not None:
         at_once = slots.queue(instance_id=instance_id, workflow=definition.name, key=concurrency_key, limit=limit.limit)
         if not at_once:
-            return Accept(
-                input=value, correlation_id=correlation_id, actor=actor, key=concurrency_key, limit=limit.limit
-            )
-    return Start(input=value, correlation_id=correlation_id, actor=actor)
-
-
-def _existing(name: str, idempotency_key: str, encoded: str) -> Instance:
-    existing = Instance.objects.get(workflow=name, idempotency_key=idempotency_key)
-    with connection.cursor() as cursor:
-        # The database compares: it alone knows which numbers it takes for the same.
-        cursor.execute(
-            "SELECT input IS NOT DISTINCT FROM %s::jsonb FROM workflows_app_instance WHERE id = %s",
-            [encoded, existing.pk],
-        )
-        same = cursor.fetchone()[0]
-    if not same:
-        raise Conflict(
-            f"the idempotency key {idempotency_key!r} was used with another input, by instance {existing.pk}",
-            code="IDEMPOTENCY_CONFLICT",
-        )
-    return existing
+            return Accept(**given, key=concurrency_key, limit=limit.limit)
+    return Start(**given)
 
 
 def cancel(*, instance_id: UUID, actor: str, compensate: bool | None = None, reason: str = "") -> Instance:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from workflows_app.engine.events import EventType
 from workflows_app.engine.reopening import TELLING, Evidence, evidence
 from workflows_app.engine.transitions import (
     Cancel,
+    ChangeTags,
     ChangeVariables,
     Pause,
     Resume,
@@ -29,7 +30,7 @@ from workflows_app.engine.transitions import (
     UndoDone,
 )
 from workflows_app.models import Event, Instance
-from workflows_app.services import audit, decisions
+from workflows_app.services import audit, decisions, starting
 
 REASON_BYTES = 2000
 Intervention = (
@@ -38,6 +39,7 @@ Intervention = (
     | Pause
     | Resume
     | ChangeVariables
+    | ChangeTags
     | RunNow
     | Skip
     | Retry
@@ -85,6 +87,21 @@ def set_variables(*, instance_id: UUID, actor: str, variables: Any, reason: str 
     changed = stored_variables(variables)
     occurrence = ChangeVariables(actor=actor, reason=reason, variables=changed)
     return take(instance_id, occurrence, "instance.variables_changed", variables=sorted(changed))
+
+
+def tag(
+    *, instance_id: UUID, actor: str, add: Sequence[str] = (), remove: Sequence[str] = (), reason: str = ""
+) -> Instance:
+    """Add tags to an instance, or take some away, whatever its state.
+
+    Raises:
+        NotFound.
+        InputInvalid: what is to be added is no tag.
+        StateForbids: nothing would change, or there would be too many.
+    """
+    starting.check_tags(add)
+    occurrence = ChangeTags(actor=actor, reason=reason, add=tuple(add), remove=tuple(remove))
+    return take(instance_id, occurrence, "instance.tagged", add=list(add), remove=list(remove))
 
 
 def run_now(*, instance_id: UUID, step: str, actor: str, reason: str = "") -> Instance:

@@ -49,11 +49,11 @@ def send_event(
     except OrchestratorError as refused:
         problem = Problem(code=refused.code, path="data", message=refused.message)
         raise InputInvalid(refused.message, code=refused.code, problems=[problem]) from refused
-    version_id = Instance.objects.filter(pk=instance_id).values_list("definition_version_id", flat=True).first()
-    if version_id is None:
+    row = Instance.objects.only("definition_version_id", "overrides").filter(pk=instance_id).first()
+    if row is None:
         raise NotFound(f"there is no instance {instance_id}", code="INSTANCE_NOT_FOUND")
     occurrence = EventReceived(event=event, data=stored.as_stored(text), actor=actor[:150], expected=expected_version)
-    decision = decisions.take(instance_id=instance_id, occurrence=occurrence, version_id=version_id)
+    decision = decisions.take(instance_id=instance_id, occurrence=occurrence, graph=graphs.of_row(row))
     return decision.after.instance
 
 

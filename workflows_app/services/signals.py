@@ -14,7 +14,7 @@ from workflows_app.engine.definition.language.scalars import EVENT_TYPE, LONGEST
 from workflows_app.engine.errors import InputInvalid, NotFound, OrchestratorError, Problem, StateForbids
 from workflows_app.engine.states import InstanceState
 from workflows_app.services import arrivals, audit, decisions
-from workflows_app.services.instances import KEY_LENGTH
+from workflows_app.services.starting import KEY_LENGTH
 
 ACCEPTING = frozenset({InstanceState.PENDING, InstanceState.RUNNING, InstanceState.PAUSED})
 _TYPE = re.compile(EVENT_TYPE)

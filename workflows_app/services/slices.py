@@ -140,6 +140,7 @@ def instance_snapshot(row: dict[str, Any]) -> InstanceSnapshot:
             "state": InstanceState(row["state"]),
             "cause": Cause(row["cause"]) if row["cause"] else None,
             "held": tuple(row["held"]),
+            "tags": tuple(row["tags"]),
             "machine_queue": tuple(row["machine_queue"]),
         }
     )

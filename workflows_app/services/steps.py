@@ -184,7 +184,7 @@ def _report(claim: Claim, outcome: Outcome, onward: Onward, output: str | None) 
             occurrence=outcome,
             about=claim.path,
             actor=f"worker:{claim.worker}",
-            version_id=claim.version_id,
+            graph=claim.graph,
             take_over=take_over,
         )
     except StaleOccurrence:

@@ -24,10 +24,10 @@ from django.db.models import F
 
 from workflows_app import dispatch
 from workflows_app.engine.commands import Dispatch, TimerKind
-from workflows_app.engine.transitions import AttemptLost, AttemptTimedOut, StaleOccurrence, TimerFired
+from workflows_app.engine.transitions import AttemptLost, AttemptTimedOut, Occurrence, StaleOccurrence, TimerFired
 from workflows_app.models import Attempt, Instance
 from workflows_app.models import Dispatch as DispatchRow
-from workflows_app.services import arrivals, cached_results, calls, decisions, graphs, slots
+from workflows_app.services import arrivals, beginnings, cached_results, calls, decisions, graphs, slots
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +35,9 @@ BATCH = 200
 """Rows of each kind that one pass handles, so that no pass lasts long."""
 PARKED = timedelta(minutes=1)
 """How long something that an unexpected error holds up is left alone, so that it does not hold up the others."""
+
+HELD = timedelta(seconds=10)
+"""How long a start is put off that has come due while an operator holds its workflow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,11 +157,11 @@ def fire_timers() -> int:
     return fired
 
 
-def _park_timer(key: int) -> None:
+def _park_timer(key: int, pause: timedelta = PARKED) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE workflows_app_timer SET due_at = wf_clock() + %s * interval '1 second' WHERE id = %s",
-            [PARKED.total_seconds(), key],
+            [pause.total_seconds(), key],
         )
 
 
@@ -166,17 +169,22 @@ def _fire(key: int, instance_id: UUID, path: str, kind: TimerKind) -> bool:
     with transaction.atomic(), connection.cursor() as cursor:
         if not _free(cursor, instance_id):
             return False
+        if kind is TimerKind.START and beginnings.is_held(instance_id):
+            _park_timer(key, HELD)
+            return False
         # The timer's row is the ticket: cleared or moved in between, it fires nothing.
         cursor.execute("DELETE FROM workflows_app_timer WHERE id = %s AND due_at <= wf_clock()", [key])
         if not cursor.rowcount:
             return False
+        fired = TimerFired(step=path, kind=kind)
+        occurrence: Occurrence | None = fired
+        if kind is TimerKind.START:
+            row = Instance.objects.only("definition_version_id", "overrides").get(pk=instance_id)
+            occurrence = beginnings.of(instance_id, graphs.of_row(row).definition, fired)
+        if occurrence is None:
+            return False
         try:
-            decisions.take(
-                instance_id=instance_id,
-                occurrence=TimerFired(step=path, kind=kind),
-                about=path or None,
-                actor="timer",
-            )
+            decisions.take(instance_id=instance_id, occurrence=occurrence, about=path or None, actor="timer")
         except StaleOccurrence as stale:
             log.info("the %s timer of %s in %s has nothing to do: %s", kind, path, instance_id, stale.message)
             return False
@@ -224,11 +232,11 @@ def _publish(rows: Iterable[tuple[UUID, str, int, str, float]]) -> int:
     of_instance: dict[UUID, list[Dispatch]] = defaultdict(list)
     for instance_id, path, generation, queue, timeout in rows:
         of_instance[instance_id].append(Dispatch(step=path, generation=generation, queue=queue, timeout=timeout))
-    versions = dict(Instance.objects.filter(pk__in=of_instance).values_list("pk", "definition_version_id"))
+    rows = Instance.objects.only("definition_version_id", "overrides").in_bulk(of_instance)
     sent = 0
     while of_instance:
         instance_id, dispatches = of_instance.popitem()
-        if not dispatch.publish(instance_id, graphs.of_version(versions[instance_id]), dispatches):
+        if not dispatch.publish(instance_id, graphs.of_row(rows[instance_id]), dispatches):
             # Each further refusal could take as long as the broker's time-out; timers must not wait for that.
             DispatchRow.objects.filter(instance_id__in=of_instance).update(published_at=None)
             break

@@ -116,8 +116,8 @@ def _walk(target: str, rows: list[Any], length: int | None, head: bytes | None) 
 def check_replay(instance_id: UUID) -> list[str]:
     """Fold an instance's history and return every difference to what is stored; an empty list is what must be."""
     with transaction.atomic():
-        version_id = Instance.objects.select_for_update().values_list("definition_version_id", flat=True)
-        graph = graphs.of_version(version_id.get(pk=instance_id))
+        rows = Instance.objects.select_for_update().only("definition_version_id", "overrides")
+        graph = graphs.of_row(rows.get(pk=instance_id))
         paths = Step.objects.filter(instance_id=instance_id).values_list("path", flat=True)
         slice_, _ = slices.load(instance_id, graph, [], paths, with_input=True)
         stored = State(graph, slice_.instance, slice_.steps)

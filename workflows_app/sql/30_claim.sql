@@ -51,10 +51,11 @@ CREATE OR REPLACE FUNCTION wf_started(p_number int, p_role text, p_worker text) 
 $$;
 
 -- Claim a dispatched step: take it, append the event, all in one commit. No row comes back where there is no ticket.
-CREATE OR REPLACE FUNCTION wf_claim_step(p_instance uuid, p_path text, p_generation int, p_worker text, p_lease float,
+-- overrides: as text, the instance's own; null for most.
+CREATE OR REPLACE FUNCTION wf_claim(p_instance uuid, p_path text, p_generation int, p_worker text, p_lease float,
     p_sent boolean)
 RETURNS TABLE (version_id bigint, workflow text, version text, correlation_id text, number int, role text,
-    input jsonb, timeout float, idempotency_key text)
+    input jsonb, timeout float, idempotency_key text, overrides text)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -66,7 +67,8 @@ BEGIN
     PERFORM 1 FROM workflows_app_dispatch w
         WHERE w.instance_id = p_instance AND w.path = p_path AND w.generation = p_generation;
     IF NOT FOUND THEN RETURN; END IF;
-    SELECT x.definition_version_id, x.workflow, x.version, x.correlation_id, x.sequence, x.head_hash INTO i
+    SELECT x.definition_version_id, x.workflow, x.version, x.correlation_id, x.sequence, x.head_hash,
+            x.overrides INTO i
         FROM workflows_app_instance x WHERE x.id = p_instance FOR UPDATE;
     at := wf_clock();
     SELECT * INTO t FROM wf_take_step(p_instance, p_path, p_generation, p_worker, p_lease, p_sent, at);
@@ -75,5 +77,5 @@ BEGIN
         wf_started(t.number, t.role, p_worker));
     UPDATE workflows_app_instance x SET sequence = i.sequence + 1, head_hash = head WHERE x.id = p_instance;
     RETURN QUERY SELECT i.definition_version_id, i.workflow::text, i.version::text, i.correlation_id::text,
-        t.number, t.role, t.input, t.timeout, t.idempotency_key;
+        t.number, t.role, t.input, t.timeout, t.idempotency_key, i.overrides::text;
 END $$;

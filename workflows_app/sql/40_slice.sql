@@ -17,6 +17,7 @@ BEGIN
             'machine_state', x.machine_state, 'machine_since', x.machine_since,
             'machine_transition', x.machine_transition, 'machine_queue', coalesce(x.machine_queue, '[]'),
             'sequence', x.sequence, 'correlation_id', x.correlation_id, 'started_by', x.started_by,
+            'tags', coalesce(to_jsonb(x.tags), '[]'), 'overrides', x.overrides,
             'started_at', x.started_at, 'ended_at', x.ended_at,
             'parent', CASE WHEN x.parent_id IS NOT NULL THEN wf_parent(x.parent_id, x.parent_path, x.depth, x.awaited) END)
             || CASE WHEN p_input THEN jsonb_build_object('input', x.input) ELSE '{}' END

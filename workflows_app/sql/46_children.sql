@@ -23,18 +23,19 @@ DECLARE
     version_id bigint;
     head bytea;
 BEGIN
-    SELECT x.correlation_id, x.started_by INTO p FROM workflows_app_instance x WHERE x.id = p_parent;
+    SELECT x.correlation_id, x.started_by, x.tags INTO p FROM workflows_app_instance x WHERE x.id = p_parent;
     SELECT v.id INTO STRICT version_id
         FROM workflows_app_definitionversion v JOIN workflows_app_definition d ON d.id = v.definition_id
         WHERE d.name = c->>'workflow' AND v.version = c->>'version';
     head := wf_event(child, '', 1, 'instance.created', '', p_at, p.started_by, jsonb_build_object(
         'input', c->'input', 'correlation_id', p.correlation_id, 'workflow', c->'workflow', 'version', c->'version',
-        'parent', wf_parent(p_parent, c->>'step', (c->>'depth')::int, (c->>'awaited')::boolean)));
+        'parent', wf_parent(p_parent, c->>'step', (c->>'depth')::int, (c->>'awaited')::boolean))
+        || CASE WHEN p.tags IS NULL THEN '{}' ELSE jsonb_build_object('tags', p.tags) END);
     INSERT INTO workflows_app_instance (id, definition_version_id, workflow, version, state, undo, input, variables,
-        open_steps, undo_failed, sequence, head_hash, correlation_id, started_by, created_at,
+        open_steps, undo_failed, sequence, head_hash, correlation_id, started_by, created_at, tags,
         parent_id, parent_path, depth, awaited)
     VALUES (child, version_id, c->>'workflow', c->>'version', 'pending', false, nullif(c->'input', 'null'), '{}',
-        0, 0, 1, head, p.correlation_id, p.started_by, p_at,
+        0, 0, 1, head, p.correlation_id, p.started_by, p_at, p.tags,
         p_parent, c->>'step', (c->>'depth')::int, (c->>'awaited')::boolean);
     PERFORM wf_notice(child, 'start', '{}', p_at);
 END $$;

@@ -159,6 +159,7 @@ BEGIN
         machine_since = coalesce((i->>'machine_since')::timestamptz, x.machine_since),
         machine_transition = CASE WHEN i ? 'machine_transition' THEN i->>'machine_transition' ELSE x.machine_transition END,
         machine_queue = coalesce(i->'machine_queue', x.machine_queue),
+        tags = CASE WHEN i ? 'tags' THEN wf_tags(i) ELSE x.tags END,
         sequence = coalesce((i->>'sequence')::bigint, x.sequence),
         started_at = coalesce((i->>'started_at')::timestamptz, x.started_at),
         ended_at = CASE WHEN i ? 'ended_at' THEN (i->>'ended_at')::timestamptz ELSE x.ended_at END,

@@ -37,13 +37,14 @@ BEGIN
     IF p_key IS NULL THEN head := wf_append(p_id, head, p_decision->'events', at); END IF;
     INSERT INTO workflows_app_instance (id, definition_version_id, workflow, version, state, cause, ending, undo, input,
         variables, output, error, open_steps, undo_failed, sequence, head_hash, correlation_id,
-        idempotency_key, concurrency_key, started_by, created_at, started_at, ended_at, machine_state, machine_since)
+        idempotency_key, concurrency_key, started_by, created_at, started_at, ended_at, machine_state, machine_since,
+        tags, overrides)
     VALUES (p_id, p_version_id, p_workflow, p_version, coalesce(i->>'state', 'pending'), i->>'cause', i->>'ending',
         coalesce((i->>'undo')::boolean, false), p_input, coalesce(i->'variables', '{}'), nullif(i->'output', 'null'),
         nullif(i->'error', 'null'), coalesce((i->>'open_steps')::int, 0), 0, (i->>'sequence')::bigint,
         head, p_correlation, p_key, p_decision->>'concurrency_key', p_actor, at,
         CASE WHEN i ? 'state' THEN at END, (i->>'ended_at')::timestamptz, i->>'machine_state',
-        (i->>'machine_since')::timestamptz)
+        (i->>'machine_since')::timestamptz, CASE WHEN i ? 'tags' THEN wf_tags(i) END, i->'overrides')
     ON CONFLICT (workflow, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING;
     IF NOT FOUND THEN RETURN NULL; END IF;
     IF p_key IS NOT NULL THEN

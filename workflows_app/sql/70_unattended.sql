@@ -48,6 +48,7 @@ BEGIN
     WHERE i.id = p_instance AND i.state = 'pending'
         AND NOT EXISTS (SELECT 1 FROM workflows_app_notice n WHERE n.child = i.id)
         AND NOT EXISTS (SELECT 1 FROM workflows_app_slot o WHERE o.instance_id = i.id)
+        AND NOT EXISTS (SELECT 1 FROM workflows_app_timer t WHERE t.instance_id = i.id AND t.kind = 'start')
     UNION ALL
     SELECT '', i.state::text, 'nothing of its undo is under way' FROM workflows_app_instance i
     WHERE i.id = p_instance AND i.state = 'compensating'

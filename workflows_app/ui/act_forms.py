@@ -1,4 +1,4 @@
-"""What operators fill in before they act: a reason, whether what completed is undone, new values of variables."""
+"""What operators fill in before they act: a reason, whether what completed is undone, variables, tags."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 
 from django import forms
 
-from workflows_app.engine import strict_json
+from workflows_app.engine import strict_json, tags
 from workflows_app.models import Instance
+from workflows_app.ui.tag_field import TagsField
 
 REASON_LENGTH = 500
 LONGEST_VALUE = 20_000
@@ -88,6 +89,18 @@ class VariablesForm(ActForm):
         return {**cleaned, "variables": changed}
 
 
+class TagsForm(ActForm):
+    """Also the tags that the instance is to have."""
+
+    tags = TagsField(label="Tags", help_text="Words with spaces between them: urgent region=eu", most=tags.MOST)
+    field_order = ["tags", "reason"]
+
+    def clean(self) -> dict[str, Any]:
+        if "tags" not in self.changed_data and not self.errors:
+            self.add_error("tags", "No tag is changed.")
+        return super().clean() or {}
+
+
 def _written(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2 if isinstance(value, dict | list) and value else None)
 
@@ -104,6 +117,8 @@ def form_of(name: str, instance: Instance, data: Any, *, undoes: bool) -> ActFor
         return EvidenceForm(data)
     if name == "cancel":
         return CancelForm(data, initial={"undo": "yes" if undoes else "no"})
+    if name == "tag":
+        return TagsForm(data, initial={"tags": " ".join(instance.tags or ())})
     if name in WITH_VARIABLES:
         declared = instance.definition_version.document.get("variables") or {}
         current = Instance.objects.values_list("variables", flat=True).get(pk=instance.pk)

@@ -87,6 +87,13 @@ def _back(service: Callable[..., Instance]) -> Perform:
     )
 
 
+def _tag(key: UUID, actor: str, given: Mapping[str, Any]) -> Instance:
+    before = set(Instance.objects.values_list("tags", flat=True).get(pk=key) or ())
+    add = [tag for tag in given["tags"] if tag not in before]
+    remove = sorted(before.difference(given["tags"]))
+    return interventions.tag(instance_id=key, actor=actor, add=add, remove=remove, reason=given["reason"])
+
+
 def _cancel(key: UUID, actor: str, given: Mapping[str, Any]) -> Instance:
     undo = {"yes": True, "no": False}.get(given.get("undo", ""))
     return instances.cancel(instance_id=key, actor=actor, compensate=undo, reason=given["reason"])
@@ -145,6 +152,14 @@ ACTS: Mapping[str, Act] = {
         states=frozenset({I.PENDING, I.RUNNING, I.PAUSED, I.COMPENSATING}),
         perform=_of_whole(instances.terminate),
         grave=True,
+    ),
+    "tag": Act(
+        label="Change tags",
+        confirm="Give it these tags",
+        question="By which tags is this instance found?",
+        done="Its tags are changed.",
+        states=frozenset(InstanceState),
+        perform=_tag,
     ),
     "skip": Act(
         label="Skip",
@@ -231,7 +246,9 @@ def offered(instance: Any) -> list[tuple[str, Act]]:
     ending = instance.ending is not None
     found = []
     for name, act in ACTS.items():
-        if act.of_step or instance.state not in act.states or (ending and name in ("pause", "cancel")):
+        if act.of_step or name == "tag" or instance.state not in act.states:
+            continue  # tags are changed where they stand
+        if ending and name in ("pause", "cancel"):
             continue
         if name != "set-variables" or instance.definition_version.document.get("variables"):
             found.append((name, act))
@@ -266,7 +283,7 @@ def act(request: HttpRequest, instance_id: UUID, name: str) -> HttpResponse:
     instance = portions.overview(instance_id, length=0) if wanted else None
     if wanted is None or instance is None:
         raise Http404(f"There is no instance {instance_id}.")
-    graph = graphs.of_version(instance.definition_version_id)
+    graph = graphs.of_row(instance)
     step = (request.POST if request.method == "POST" else request.GET).get("step", "") if wanted.of_step else ""
     facts = consequences.Facts(instance=instance, graph=graph, step=step)
     if wanted.of_step and facts.node() is None:

@@ -246,6 +246,12 @@ def set_variables(facts: Facts) -> Consequence:
     return Consequence(says=says)
 
 
+def tag(facts: Facts) -> Consequence:
+    return Consequence(
+        says=["Lists and commands find it by them. What it runs, and what it has called, stays as it is."]
+    )
+
+
 OF: Mapping[str, Callable[[Facts], Consequence]] = {
     "pause": pause,
     "resume": resume,
@@ -257,6 +263,7 @@ OF: Mapping[str, Callable[[Facts], Consequence]] = {
     "set-variables": set_variables,
     "rewind": rewind,
     "rerun": rerun,
+    "tag": tag,
     "retry-undo": retry_undo,
     "call-again": call_again,
     "undo-done": undo_done,

@@ -14,6 +14,7 @@ from workflows_app.engine.states import InstanceState
 from workflows_app.models import Definition, Instance
 from workflows_app.selectors.attention import Concern
 from workflows_app.selectors.lists import Place
+from workflows_app.ui.tag_field import TagsField
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -25,7 +26,7 @@ CONCERNS = {
     Concern.NEAR_TIMEOUT: "time-out within 15 minutes",
     Concern.QUARANTINED: "a step is in quarantine",
 }
-NAMES = ("workflow", "version", "state", "only", "correlation", "ended", "since", "until", "q")
+NAMES = ("workflow", "version", "state", "only", "correlation", "ended", "since", "until", "tag", "q")
 """The filters, in the order in which they stand in an address."""
 
 
@@ -48,10 +49,11 @@ class MomentField(forms.DateTimeField):
 
     widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: str, *, help_text: str = "") -> None:
         super().__init__(
             required=False,
             label=label,
+            help_text=help_text,
             input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"],
             error_messages={"invalid": "A time is written as 2026-01-31T23:59, in UTC."},
         )
@@ -89,6 +91,7 @@ class InstanceFilter(forms.Form):
     )
     since = MomentField("Created from (UTC)")
     until = MomentField("Created before (UTC)")
+    tag = TagsField(label="Tags, all of them")
     q = forms.CharField(required=False, max_length=200, label="Correlation or instance id")
     older = PlaceField(required=False, max_length=60, widget=forms.HiddenInput)
     newer = PlaceField(required=False, max_length=60, widget=forms.HiddenInput)
@@ -126,6 +129,7 @@ class InstanceFilter(forms.Form):
             "ended_after": now - ENDED[found["ended"]] if found["ended"] else None,
             "created_from": found["since"],
             "created_before": found["until"],
+            "tags": found["tag"],
             "text": found["q"],
         }
 

@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 
+from workflows_app.engine import overrides
 from workflows_app.engine.states import INSTANCE_ENDED, AttemptState
 from workflows_app.selectors import machine_views, obstacles, portions, section_views, standing
 from workflows_app.ui import acts as operators_acts
@@ -43,7 +44,7 @@ def one(request: HttpRequest, instance_id: UUID) -> HttpResponse:
     instance = portions.overview(instance_id, length=VALUE_LENGTH)
     if instance is None:
         raise Http404(f"There is no instance {instance_id}.")
-    now = timezone.now()
+    now, starts_at = timezone.now(), standing.starts_at(instance)
     document = instance.definition_version.document
     machine = machine_views.view(instance)
     passed = [] if machine is None else portions.last_paths(instance_id, number=STEPS_SHOWN)
@@ -89,6 +90,7 @@ def one(request: HttpRequest, instance_id: UUID) -> HttpResponse:
             machine=machine,
             sections=waiting,
             held_up=standing.standstill_of(instance),
+            starts_at=starts_at,
         ),
         "drawing": graphs.of_instance(
             instance.definition_version_id,
@@ -104,8 +106,11 @@ def one(request: HttpRequest, instance_id: UUID) -> HttpResponse:
         "stuck": [each for each in obstacles.of_one(instance_id) if each.stuck][:STUCK_SHOWN] if is_open else [],
         "timeline": timeline,
         "timeline_cut": timeline_cut,
+        "starts_at": starts_at,
+        "overrides": list(overrides.lines(instance.overrides or {})),
         "machine": machine,
         "sections": waiting,
+        "may_operate": may_operate,
         "may_choose": any(sections.may_choose(request.user, section) for section in waiting),
         "steps": tree,
         "steps_cut": len(lines) >= STEPS_SHOWN,

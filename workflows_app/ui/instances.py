@@ -69,10 +69,16 @@ def listing(request: HttpRequest) -> HttpResponse:
         "now": now,
         "views": saved_views.seen_by(request.user),
         "query": urlencode(chosen, doseq=True),
+        "tags": [(tag, _without(chosen, tag)) for tag in form.cleaned_data["tag"]],
         "may_operate": request.user.has_perm(OPERATE_INSTANCES),
         "acts": bulk.OFFERED,
     }
     return render(request, "ui/instances.html", context)
+
+
+def _without(chosen: dict[str, Any], tag: str) -> str:
+    """Return the address of the list without one of its tags."""
+    return _address({**chosen, "tag": [each for each in chosen["tag"] if each != tag]})
 
 
 def _address(chosen: dict[str, Any], **place: str) -> str:

@@ -1,4 +1,4 @@
-"""The page of operations: who is there, what waits in the queues, what is held or in quarantine, the services."""
+"""The page of operations: who is there, what waits or begins later, what is held or in quarantine, the services."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from workflows_app.selectors import overview, presence, service_views
 from workflows_app.ui.access import page_of_instances
 
 RUNNING_SHOWN = 50
+PLANNED_SHOWN = 50
 QUARANTINED_SHOWN = 20
 HTMX = "HX-Request"
 
 
 @page_of_instances
 def operations(request: HttpRequest) -> HttpResponse:
-    """Workers and sweepers, queues, holds, quarantine, services."""
+    """Workers and sweepers, queues, planned starts, holds, quarantine, services."""
     attempts = read.running()
+    planned = read.planned(number=PLANNED_SHOWN + 1)
     processes = read.processes(presence.processes(), attempts)
     context = {
         "now": presence.clock(),
@@ -29,6 +31,8 @@ def operations(request: HttpRequest) -> HttpResponse:
         "queues": overview.queues(),
         "running": attempts[:RUNNING_SHOWN],
         "more_running": max(0, len(attempts) - RUNNING_SHOWN),
+        "planned": planned[:PLANNED_SHOWN],
+        "more_planned": len(planned) > PLANNED_SHOWN,
         "holds": Hold.objects.order_by("id"),
         "quarantined": read.quarantined(number=QUARANTINED_SHOWN),
         "services": service_views.rows(),

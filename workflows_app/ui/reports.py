@@ -19,7 +19,7 @@ def one(request: HttpRequest, instance_id: UUID) -> HttpResponse:
     instance = portions.overview(instance_id, length=0)
     if instance is None:
         raise Http404(f"There is no instance {instance_id}.")
-    graph = graphs.of_version(instance.definition_version_id)
+    graph = graphs.of_row(instance)
     context = {
         "instance": instance,
         "title": instance.definition_version.document.get("title"),

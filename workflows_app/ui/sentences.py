@@ -10,6 +10,7 @@ from typing import Any
 from workflows_app.engine.states import InstanceState, Role, StepState
 from workflows_app.models import AuditEntry, Dispatch, Subscription
 from workflows_app.selectors import standstill
+from workflows_app.selectors.obstacle_sentences import planned
 from workflows_app.selectors.section_views import assigned_words
 from workflows_app.selectors.standstill import Standstill
 from workflows_app.selectors.waiting import Wait
@@ -45,6 +46,7 @@ class Facts:
     machine: Mapping[str, Any] | None = None
     sections: Sequence[Mapping[str, Any]] = ()
     standstill: Standstill | None = None
+    starts_at: datetime | None = None
 
     def name(self, path: str) -> str:
         name = self.names.get(path, path)
@@ -70,6 +72,7 @@ def sentence(
     machine: Mapping[str, Any] | None = None,
     sections: Sequence[Mapping[str, Any]] = (),
     held_up: Standstill | None = None,
+    starts_at: datetime | None = None,
 ) -> str:
     """Return what the page says under the title.
 
@@ -88,6 +91,7 @@ def sentence(
         machine: how a state machine stands, as ``machine_views.view`` returns it.
         sections: where people choose what is next, as ``section_views.views`` returns them.
         held_up: who paused it, as ``standing.standstill_of`` returns it.
+        starts_at: when a pending instance begins, as ``standing.starts_at`` returns it.
     """
     facts = Facts(
         instance=instance,
@@ -104,6 +108,7 @@ def sentence(
         machine=machine,
         sections=sections,
         standstill=held_up,
+        starts_at=starts_at,
     )
     said = _SENTENCES[InstanceState(instance.state)](facts)
     # Its workflow, a queue or everything is paused, not the instance: it stands as it says, and nothing is begun.
@@ -111,6 +116,8 @@ def sentence(
 
 
 def _pending(facts: Facts) -> str:
+    if facts.starts_at is not None:
+        return planned(facts.starts_at)
     return waiting(facts.wait) if facts.wait else "Accepted; nothing has started yet."
 
 

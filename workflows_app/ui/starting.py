@@ -5,6 +5,7 @@ The page carries an idempotency key: a form that is sent twice starts one instan
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import uuid4
 
@@ -13,14 +14,20 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from workflows_app.engine.errors import InputInvalid, NotFound, Refused
+from workflows_app.engine.errors import InputInvalid, NotFound, Problem, Refused
 from workflows_app.models import DefinitionVersion
+from workflows_app.selectors import standing
 from workflows_app.services import definitions, instances
+from workflows_app.spans import moment
 from workflows_app.ui.access import VIEW_INSTANCES, start_page
+from workflows_app.ui.filters import MomentField
 from workflows_app.ui.schema_form import InputForm
+from workflows_app.ui.tag_field import TagsField
 
 REFUSED = 409
 KEY_LENGTH = 200
+OF_EVERY_START = ("correlation_id", "tags", "at", "once")
+"""Fields that stand behind those of the input."""
 
 
 class StartForm(InputForm):
@@ -33,11 +40,21 @@ class StartForm(InputForm):
         help_text="A name of yours to find it by, an order number for example. Left empty, it is the instance's id.",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
+    tags = TagsField(label="Tags", help_text="Words to find it by, with spaces between them: urgent region=eu")
+    at = MomentField("Start at (UTC)", help_text="Left empty, it starts at once.")
     once = forms.UUIDField(widget=forms.HiddenInput)
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
-        self.order_fields([name for name in self.fields if name not in ("correlation_id", "once")])
+        self.order_fields([name for name in self.fields if name not in OF_EVERY_START])
+
+    def blame(self, problems: Iterable[Problem]) -> None:
+        """Put problems at the fields that they are about, others above the form."""
+        for problem in problems:
+            if problem.path == "at":
+                self.add_error("at", f"The time {problem.message}.")
+            else:
+                super().blame([problem])
 
 
 @start_page
@@ -56,6 +73,8 @@ def start(request: HttpRequest, name: str) -> HttpResponse:
                 version=found.version,
                 input=form.input(),
                 correlation_id=form.cleaned_data["correlation_id"] or None,
+                tags=form.cleaned_data["tags"],
+                at=form.cleaned_data["at"],
                 idempotency_key=f"page:{form.cleaned_data['once']}",
                 actor=request.user.get_username(),
             )
@@ -64,7 +83,9 @@ def start(request: HttpRequest, name: str) -> HttpResponse:
         except Refused as refused:
             refusal, status = refused.message, REFUSED
         else:
-            messages.success(request, f"{name} {found.version} is started: instance {started.pk}.")
+            begins = standing.starts_at(started)
+            done = "is started" if begins is None else f"starts at {moment(begins)} UTC"
+            messages.success(request, f"{name} {found.version} {done}: instance {started.pk}.")
             if request.user.has_perm(VIEW_INSTANCES):
                 return redirect("instance", instance_id=started.pk)
             return redirect("start", name=name)

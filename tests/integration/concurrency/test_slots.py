@@ -334,8 +334,8 @@ def statements(driver: Driver, document: str) -> list[str]:
 def test_instances_without_a_limit_run_the_statements_that_they_always_did(driver: Driver) -> None:
     assert statements(driver, HEAD + STEPS) == [
         "SELECT wf_start",
-        f"SELECT {', '.join(COLUMNS)} FROM wf_claim_step",
+        f"SELECT {', '.join(COLUMNS)} FROM wf_claim",
         "SELECT wf_advance",
-        f"SELECT {', '.join(COLUMNS)} FROM wf_claim_step",
+        f"SELECT {', '.join(COLUMNS)} FROM wf_claim",
         "SELECT wf_advance",
     ]

@@ -162,6 +162,7 @@ def events(driver: Driver) -> dict[str, set[str]]:
     driver.run(choosing)
     run_paused(driver)
     go_back(driver)
+    start_later(driver)
     found: dict[str, set[str]] = defaultdict(set)
     for event in Event.objects.all():
         found[event.type] |= set(event.data)
@@ -184,6 +185,16 @@ def go_back(driver: Driver) -> None:
     instance = driver.start(f"workflow: back\nversion: 1.0.0\nsteps: [{a}]")
     driver.run(instance)
     rewinds.rerun(instance_id=instance.pk, step="a", parameters={"v": 1}, actor="ada", reason="wrong")
+    driver.run(instance)
+
+
+def start_later(driver: Driver) -> None:
+    """Starts with all that may be given, at once and at a time; one of them gets another tag."""
+    later = "workflow: later\nversion: 1.0.0\nsteps: [{id: a, activity: core.echo}]"
+    given = {"tags": ["urgent"], "overrides": {"timeout": "1h"}}
+    driver.run(driver.start(later, **given))
+    instance = driver.start(later, after=60.0, **given)
+    interventions.tag(instance_id=instance.pk, add=["late"], actor="ada", reason="not today")
     driver.run(instance)
 
 

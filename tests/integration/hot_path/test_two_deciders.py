@@ -17,6 +17,9 @@ from tests.integration.hot_path.documents import chains, inputs, mixed_documents
 from tests.integration.hot_path.world import World
 from tests.strategies.definitions import documents as any_documents
 from tests.strategies.joins import documents as joins
+from workflows_app.engine import definition
+from workflows_app.engine.graph import Graph
+from workflows_app.engine.node import NodeKind
 
 pytestmark = pytest.mark.django_db
 
@@ -31,11 +34,13 @@ class TakenBack(Exception):
     """Ends an example, so that nothing of it stays in the database."""
 
 
-def live(data: st.DataObject, document: dict[str, Any], input: Any, *, trouble: bool) -> list[Pair]:
+def live(
+    data: st.DataObject, document: dict[str, Any], input: Any, *, trouble: bool, overrides: dict[str, Any] | None = None
+) -> list[Pair]:
     """Let an instance live; return what both deciders said to each success. They have been compared."""
     try:
         with transaction.atomic():
-            world = World(data, document, input)
+            world = World(data, document, input, overrides)
             world.live(trouble=trouble)
             raise TakenBack
     except TakenBack:
@@ -76,6 +81,30 @@ def test_under_a_limit_with_priorities_and_cached_results_they_agree_too() -> No
 
     check()
     assert min(seen[True], seen[False]) > 1, seen
+
+
+def test_an_instance_that_overrides_its_definition_is_decided_alike_too() -> None:
+    seen: Counter[bool] = Counter()
+    own = st.fixed_dictionaries(
+        {},
+        optional={
+            "timeout": st.sampled_from([5, 30, 90]),
+            "max_attempts": st.integers(1, 3),
+            "priority": st.sampled_from(["high", "normal", "low"]),
+        },
+    )
+
+    @examples(40)
+    @given(data=st.data(), document=mixed_documents() | plain_documents())
+    def check(data: st.DataObject, document: dict[str, Any]) -> None:
+        nodes = Graph(definition.parse(document)).written.values()
+        names = [node.path for node in nodes if node.kind is NodeKind.ACTIVITY]
+        overrides: dict[str, Any] = {"steps": {name: data.draw(own) for name in names}}
+        overrides |= data.draw(st.sampled_from([{}, {"priority": "high"}, {"timeout": "1h"}]))
+        seen.update(pair.accepted for pair in live(data, document, 1, trouble=True, overrides=overrides))
+
+    check()
+    assert min(seen[True], seen[False]) > 5, seen
 
 
 def test_the_database_decides_all_that_is_plain() -> None:

@@ -33,13 +33,16 @@ class World:
         data: Hypothesis' source of choices.
         document: the workflow.
         input: the instance's input.
+        overrides: what its start overrides.
     """
 
-    def __init__(self, data: st.DataObject, document: dict[str, Any], input: Any = None) -> None:
+    def __init__(
+        self, data: st.DataObject, document: dict[str, Any], input: Any = None, overrides: dict[str, Any] | None = None
+    ) -> None:
         self.draw = data.draw
         self.driver = Driver()
         self.driver.advance(self.draw(st.sampled_from([0, 0.5, 0.000001])))
-        self.instance: Instance = self.driver.start(text_of(document), input)
+        self.instance: Instance = self.driver.start(text_of(document), input, overrides=overrides)
         self.workers: list[Worker] = []
         self.pairs: list[Pair] = []
         """Both answers to every success."""

@@ -102,11 +102,16 @@ def test_the_migration_goes_up_and_down_with_data(shell: Installation) -> None:
     before = shell.answer("workflow", "show", started["id"])
     assert [child["workflow"] for child in before["children"]] == ["below"]
 
+    planned = shell.answer("workflow", "start", "below", "--in", "1h")
+    refused = shell.run("migrate", "workflows_app", "0026")
+    assert (refused.returncode, "starts are planned" in refused.stderr) == (1, True)
+    shell.answer("workflow", "cancel", planned["id"])
+
     shell.migrate("workflows_app", "0007")
     assert shell.rows("SELECT to_regclass('workflows_app_notice')::text") == [(None,)]
     shell.migrate("workflows_app", "0005")
     assert shell.rows("SELECT to_regclass('workflows_app_slot')::text") == [(None,)]
-    assert shell.rows("SELECT count(*) FROM workflows_app_instance") == [(2,)]
+    assert shell.rows("SELECT count(*) FROM workflows_app_instance") == [(3,)]
     shell.migrate()
 
     defaults = "SELECT DISTINCT parent_id, parent_path, depth, awaited FROM workflows_app_instance"

@@ -10,10 +10,11 @@ for an event, or publishes one), ``repeating`` (the next iterations), ``outcomes
 ``telling`` (another instance is called, ends, or is told something), ``settling`` (it reached its end), ``stopping``
 (failure, cancel, time-out), ``undoing`` (compensation in order, with ``scouting`` and ``retracing``), ``closing``
 (nothing in a block or in the instance is open any more). ``machines`` and ``queueing`` are about the events of a state
-machine, ``adhoc`` about what people choose, ``pausing`` and ``holding`` about what an operator holds up, ``operating``
-about what one does to a step, ``retrying`` about an instance that goes on after it has failed, ``leaving`` about undos
-that failed, ``going_back`` about steps that are taken back (``foreseeing``: what that would do). None calls back: what
-follows from an event is put on the draft's list, and ``decide`` works it off.
+machine, ``adhoc`` about what people choose, ``pending`` about how an instance begins, ``pausing`` and ``holding`` about
+what an operator holds up, ``operating`` about what one does to a step, ``tagging`` about the words an instance is found
+by, ``retrying`` about one that goes on after it has failed, ``leaving`` about undos that failed, ``going_back`` about
+steps that are taken back (``foreseeing``: what that would do). None calls back: what follows from an event is put on
+the draft's list, and ``decide`` works it off.
 """
 
 from workflows_app.engine.transitions.decide import decide
@@ -27,6 +28,7 @@ from workflows_app.engine.transitions.occurrences import (
     AttemptTimedOut,
     Begin,
     Cancel,
+    ChangeTags,
     ChangeVariables,
     ChildEnded,
     Compensate,
@@ -35,6 +37,7 @@ from workflows_app.engine.transitions.occurrences import (
     MemberChosen,
     Occurrence,
     Pause,
+    PlanStart,
     Resume,
     Retry,
     RetryUndo,
@@ -62,6 +65,7 @@ __all__ = [
     "AttemptTimedOut",
     "Begin",
     "Cancel",
+    "ChangeTags",
     "ChangeVariables",
     "ChildEnded",
     "Compensate",
@@ -72,6 +76,7 @@ __all__ = [
     "MemberChosen",
     "Occurrence",
     "Pause",
+    "PlanStart",
     "Resume",
     "Retry",
     "RetryUndo",

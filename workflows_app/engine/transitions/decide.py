@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from workflows_app.engine.commands import SetTimer, TimerKind
+from workflows_app.engine.commands import ClearTimers, SetTimer, TimerKind
 from workflows_app.engine.definition.machine import MACHINE
 from workflows_app.engine.errors import StateForbids
 from workflows_app.engine.events import EventType
@@ -30,6 +30,7 @@ from workflows_app.engine.transitions import (
     retrying,
     settling,
     stopping,
+    tagging,
     undoing,
 )
 from workflows_app.engine.transitions.draft import Draft, Look
@@ -42,6 +43,7 @@ from workflows_app.engine.transitions.occurrences import (
     AttemptTimedOut,
     Begin,
     Cancel,
+    ChangeTags,
     ChangeVariables,
     ChildEnded,
     Compensate,
@@ -50,6 +52,7 @@ from workflows_app.engine.transitions.occurrences import (
     MemberChosen,
     Occurrence,
     Pause,
+    PlanStart,
     Resume,
     Retry,
     RetryUndo,
@@ -87,14 +90,18 @@ def decide(slice_: Slice, occurrence: Occurrence, *, now: datetime, actor: str =
     draft = Draft(slice_, now=now, actor=actor)
     match occurrence:
         case Start():
-            _start(draft, occurrence)
+            pending.start(draft, occurrence)
+            _open(draft)
+        case PlanStart():
+            pending.plan(draft, occurrence)
         case Accept():
             pending.accept(draft, occurrence)
         case SlotGranted():
             pending.begin(draft)
             _open(draft)
         case Begin():
-            _begin(draft)
+            pending.begin_called(draft)
+            _open(draft)
         case StepClaimed():
             outcomes.claimed(draft, occurrence)
         case AttemptSucceeded():
@@ -127,6 +134,8 @@ def decide(slice_: Slice, occurrence: Occurrence, *, now: datetime, actor: str =
             pausing.resume(draft, occurrence)
         case ChangeVariables():
             pausing.change_variables(draft, occurrence)
+        case ChangeTags():
+            tagging.change(draft, occurrence)
         case RunNow():
             operating.run_now(draft, occurrence)
         case Skip():
@@ -171,39 +180,6 @@ def _look_around(draft: Draft) -> None:
             entering.consider(draft, draft.graph[path])
 
 
-def _start(draft: Draft, occurrence: Start) -> None:
-    definition = draft.graph.definition
-    draft.actor = occurrence.actor
-    draft.emit(
-        EventType.INSTANCE_STARTED,
-        input=occurrence.input,
-        variables=dict(definition.variables),
-        correlation_id=occurrence.correlation_id,
-        workflow=definition.name,
-        version=definition.version,
-    )
-    draft.actor = "engine"
-    _open(draft)
-
-
-def _begin(draft: Draft) -> None:
-    """Start an instance that was created with its input; the event need not say that again."""
-    if draft.instance.state is not InstanceState.PENDING:
-        raise StaleOccurrence(f"the instance is {draft.instance.state} already")
-    draft.require_whole()
-    definition, actor = draft.graph.definition, draft.actor
-    draft.actor = draft.instance.started_by
-    draft.emit(
-        EventType.INSTANCE_STARTED,
-        variables=dict(definition.variables),
-        correlation_id=draft.instance.correlation_id,
-        workflow=definition.name,
-        version=definition.version,
-    )
-    draft.actor = actor
-    _open(draft)
-
-
 def _open(draft: Draft) -> None:
     """Let the instance's time run and look at the steps that wait for nothing."""
     definition = draft.graph.definition
@@ -217,14 +193,16 @@ def _open(draft: Draft) -> None:
 
 
 def _timer(draft: Draft, occurrence: TimerFired) -> None:
+    if occurrence.kind is TimerKind.START:
+        pending.begin(draft)
+        return _open(draft)
     if occurrence.kind is TimerKind.INSTANCE:
         if not _is_going_on(draft) or draft.instance.ending is not None:
             raise StaleOccurrence("the instance is ending already")
         definition = draft.graph.definition
         undo = draft.graph.undoes(definition.on_timeout)
         problem = error("TIMEOUT", f"the instance took longer than {definition.timeout:g} s")
-        stopping.stop(draft, ending="timed_out", undo=undo, error=problem)
-        return
+        return stopping.stop(draft, ending="timed_out", undo=undo, error=problem)
     node, step = draft.graph[occurrence.step], draft.step(occurrence.step)
     if draft.paused and occurrence.kind is not TimerKind.STATE:
         return holding.keep_timer(draft, node, occurrence.kind)
@@ -277,6 +255,7 @@ def _end_unbegun(draft: Draft, kind: EventType, cause: Cause, code: str, occurre
     asked = "cancelled on request" if isinstance(occurrence, Cancel) else "terminated by an operator"
     problem = error(code, occurrence.reason or asked)
     draft.emit(kind, cause=cause, reason=occurrence.reason, error=problem)
+    draft.command(ClearTimers(step=""))
 
 
 def _compensate(draft: Draft, occurrence: Compensate) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -13,21 +14,47 @@ from workflows_app.engine.states import Cause, InstanceState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
-    """A new instance begins with a valid input."""
+class NewInstance:
+    """What an instance is given at its start.
+
+    Args:
+        input: meets the definition's schema.
+        correlation_id: groups instances and matches events.
+        actor: who starts it.
+        tags: beside those of its definition.
+        overrides: as ``overrides.read`` returns them; ``None`` where nothing is overridden.
+    """
 
     input: Any
     correlation_id: str
     actor: str
+    tags: tuple[str, ...] = ()
+    overrides: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Accept:
-    """A new instance with a valid input has to wait for one of the ``limit`` slots of its concurrency key."""
+class Start(NewInstance):
+    """A new instance begins."""
 
-    input: Any
-    correlation_id: str
-    actor: str
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanStart(NewInstance):
+    """A new instance is to begin later.
+
+    Args:
+        at: when.
+    """
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accept(NewInstance):
+    """An instance has to wait for one of the ``limit`` slots of its concurrency key.
+
+    What one is given that was created before, by its plan or by its caller, is known already and not looked at.
+    """
+
     key: str
     limit: int
 
@@ -228,6 +255,16 @@ class ChangeVariables:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeTags:
+    """An operator adds tags to an instance, or takes some away."""
+
+    actor: str
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunNow:
     """An operator ends the back-off of a step."""
 
@@ -320,6 +357,7 @@ class EventReceived:
 
 Occurrence = (
     Start
+    | PlanStart
     | Accept
     | SlotGranted
     | Begin
@@ -339,6 +377,7 @@ Occurrence = (
     | Pause
     | Resume
     | ChangeVariables
+    | ChangeTags
     | RunNow
     | Skip
     | Retry

@@ -16,7 +16,7 @@ from django.core.management import CommandError
 
 from workflows_app.engine import canvas, definition
 from workflows_app.engine.definition.comparing import differences
-from workflows_app.engine.errors import DefinitionInvalid, Refused
+from workflows_app.engine.errors import DefinitionInvalid, OrchestratorError, Refused
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.states import INSTANCE_ENDED, InstanceState
 from workflows_app.management import (
@@ -30,7 +30,9 @@ from workflows_app.management import (
     purging,
     reporting,
     signalling,
+    starting,
     tables,
+    tagging,
     templating,
     undoing,
 )
@@ -38,7 +40,7 @@ from workflows_app.management.answers import DONE, REFUSED, STILL_RUNNING, Answe
 from workflows_app.management.reading import read, read_definitions, read_input
 from workflows_app.management.writing import write, write_new
 from workflows_app.selectors import canvases, lists, results
-from workflows_app.services import callees, definitions, graphs, imports, instances, signals
+from workflows_app.services import callees, definitions, graphs, imports, signals
 from workflows_app.services.contents import SEMANTIC_VERSION
 
 POLL_SECONDS = 0.1
@@ -76,17 +78,11 @@ class Command(AnsweringCommand):
         sub.add_argument("old", metavar="OLD", help="a published version, or a file, - for standard input")
         sub.add_argument("new", metavar="NEW", help="the same")
         verb("schema", "Print the JSON Schema of the definition language.")
-        sub = verb("start", "Start an instance.")
-        sub.add_argument("name", metavar="NAME")
-        sub.add_argument("--version", dest="workflow_version", help="the highest published one by default")
-        sub.add_argument("--input", default="{}", help="JSON, or @FILE")
-        sub.add_argument("--wait", action="store_true", help="wait for the end and print the result")
-        sub.add_argument("--timeout", type=float, default=60.0, help="seconds to wait, 60 by default")
-        sub.add_argument("--correlation-id")
-        sub.add_argument("--idempotency-key")
+        starting.add_arguments(verb("start", "Start an instance, at once or at a time."))
         sub = verb("list", "List instances, the newest first.")
         sub.add_argument("--workflow")
         sub.add_argument("--state", choices=[state.value for state in InstanceState])
+        sub.add_argument("--tag", action="append", default=[], metavar="TAG", help="with this tag; may be repeated")
         sub.add_argument("--limit", type=count, default=20, help="at most 1000 instances")
         sub = verb("show", "Show an instance with its steps and attempts.")
         sub.add_argument("id", metavar="ID")
@@ -96,6 +92,7 @@ class Command(AnsweringCommand):
         sub.add_argument("id", metavar="ID")
         sub = verb("report", "Report an instance in numbers: steps, durations, bottlenecks, failures.")
         sub.add_argument("id", metavar="ID")
+        tagging.add_arguments(verb("tag", "Add tags to an instance, or remove some."))
         signalling.add_arguments(verb("signal", "Send an event to one instance."))
         choosing.add_arguments(verb("choose", "Begin, plan or skip a step of an ad-hoc section."))
         sub = verb("emit", "Publish an event for every instance that waits for its type and key.")
@@ -207,31 +204,13 @@ class Command(AnsweringCommand):
         return DONE
 
     # ------------------------------------------------------------ instances
-    def do_start(
-        self,
-        *,
-        name: str,
-        workflow_version: str | None,
-        input: str,
-        wait: bool,
-        timeout: float,
-        correlation_id: str | None,
-        idempotency_key: str | None,
-        **options: Any,
-    ) -> int:
-        started = instances.start(
-            name=name,
-            version=workflow_version,
-            input=read_input(input),
-            correlation_id=correlation_id,
-            idempotency_key=idempotency_key,
-            actor=person(),
-        )
+    def do_start(self, *, wait: bool, timeout: float, **options: Any) -> int:
+        try:
+            started = starting.start(actor=person(), **options)
+        except OrchestratorError as refused:
+            return self.refuse(refused, status=starting.status_of(refused))
         if not wait:
-            self.show(
-                {"id": str(started.pk), "workflow": name, "version": started.version, "state": started.state},
-                f"{started.pk} {name} {started.version} is {started.state}",
-            )
+            self.show(*starting.answer(started))
             return DONE
         self.stderr.write(f"{started.pk} started; waiting for its end goes on without this command if you interrupt it")
         ended = self._await(started.pk, timeout)
@@ -251,9 +230,9 @@ class Command(AnsweringCommand):
             time.sleep(POLL_SECONDS)
         return True
 
-    def do_list(self, *, workflow: str | None, state: str | None, limit: int, **options: Any) -> int:
-        rows = [listing.row(found) for found in lists.instances(workflow=workflow, state=state)[:limit]]
-        self.show({"instances": rows}, listing.table(rows))
+    def do_list(self, *, workflow: str | None, state: str | None, tag: list[str], limit: int, **options: Any) -> int:
+        rows = [listing.row(found) for found in lists.instances(workflow=workflow, state=state, tags=tag)[:limit]]
+        self.show({"instances": rows}, listing.instances(rows))
         return DONE
 
     def do_show(self, *, id: str, **options: Any) -> int:
@@ -288,6 +267,10 @@ class Command(AnsweringCommand):
     def do_emit(self, *, event: str, correlate: str, data: str, **options: Any) -> int:
         signals.publish(event=event, correlate=correlate, data=read_input(data, "data"), actor=person())
         self.show({"event": event, "correlate": correlate}, f"{event} is published")
+        return DONE
+
+    def do_tag(self, *, id: str, action: str, tags: list[str], reason: str, **options: Any) -> int:
+        self.show(*tagging.answer(id=id, action=action, tags=tags, reason=reason, actor=person()))
         return DONE
 
     def do_operate(self, *, verb: str, **options: Any) -> int:

@@ -169,7 +169,7 @@ def _ends(simulator: Simulator) -> dict[str, Any]:
     return {path: (step.state, step.output, step.error) for path, step in steps if step.state is not StepState.PENDING}
 
 
-@some
+@many
 @given(definition=sagas() | meshes(), seed=SEEDS, including=st.booleans(), choice=st.randoms(use_true_random=False))
 def test_what_a_rewind_would_do_is_foreseen(definition, seed, including, choice):
     simulator = Simulator(replace(definition, on_failure="stop"), seed, trouble=0)
