@@ -20,7 +20,7 @@ END $$
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("workflows_app", "0026_quarantine")]
+    dependencies: ClassVar = [("workflows_app", "0027_error_cases")]
 
     # Columns that may be empty: a release that knows nothing of them can start instances beside this one.
     operations: ClassVar = [
