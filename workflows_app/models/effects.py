@@ -25,12 +25,21 @@ class Effect(models.Model):
     idempotency_key = models.CharField(max_length=400)
     state = WordField(domain="wf_effect_state", default=EffectState.PLANNED)
     facts = models.JSONField(default=dict, decoder=Decoder)
+    retries = models.IntegerField(null=True, help_text="Attempts of the step that had ended without success before.")
+    maximum = models.IntegerField(null=True, help_text="How many attempts its retry policy grants.")
+    parameters = models.JSONField(null=True, decoder=Decoder, help_text="What it was given; see ``services.excerpts``.")
+    parameters_bytes = models.IntegerField(null=True)
+    result = models.JSONField(null=True, decoder=Decoder, help_text="What came back, in the same form.")
+    result_bytes = models.IntegerField(null=True)
+    error = models.JSONField(null=True, decoder=Decoder, help_text="{code, message} of what it failed with.")
     planned_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes = [
             models.Index(fields=["instance", "id"], name="effect_of_instance"),
+            # What was done lately, for statistics.
+            models.Index(fields=["planned_at"], name="effect_planned"),
             models.Index(
                 KeyTextTransform("service", "facts"),
                 "id",
