@@ -45,6 +45,7 @@ class Migration(migrations.Migration):
                 ]
             },
         ),
+        migrations.AddField("effect", "is_query", models.BooleanField(db_default=False)),
         migrations.AddField(
             "effect",
             "retries",

@@ -64,9 +64,10 @@ def one(request: HttpRequest, instance_id: UUID) -> HttpResponse:
     inner.unfold(lines)
     every = [*lines, *inner.inside]
     effects = portions.effects_of(instance_id, number=EFFECTS_SHOWN)
+    queries = portions.effects_of(instance_id, number=EFFECTS_SHOWN, queries=True)
     if may_operate:
         operators_acts.offer_on(every, instance)
-        operators_acts.offer_on_calls(effects, instance)
+        operators_acts.offer_on_calls(sorted([*effects, *queries], key=lambda each: each.pk), instance)
     only_failed = request.GET.get("attempts") == "failed"
     listed = [each for each in attempts if each.state in ATTEMPT_FAILED] if only_failed else attempts
     shown: list[Any] = listed[-ATTEMPTS_SHOWN:]
@@ -136,6 +137,7 @@ def one(request: HttpRequest, instance_id: UUID) -> HttpResponse:
         "pages": pages,
         "acts": acts,
         "effects": effects,
+        "queries": queries,
         "artifacts": portions.artifacts_of(instance_id, number=ARTIFACTS_SHOWN),
         "may_download": request.user.has_perm(VIEW_ARTIFACTS),
         "is_open": is_open,

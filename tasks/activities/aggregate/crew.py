@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import copy_context
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
@@ -164,11 +164,26 @@ class CrewEffects:
         self._crew = crew
         self._key = key
 
-    @contextmanager
     def planned(
-        self, kind: str, target: str, facts: Mapping[str, Any] | None = None, *, key: str | None = None
-    ) -> Iterator[Effect]:
-        entry = self._effects.planned(kind, target, facts, key=key or self._key)
+        self,
+        kind: str,
+        target: str,
+        facts: Mapping[str, Any] | None = None,
+        *,
+        key: str | None = None,
+        parameters: Any = None,
+    ) -> AbstractContextManager[Effect]:
+        return self._at_home(
+            self._effects.planned(kind, target, facts, key=key or self._key, parameters=parameters),
+        )
+
+    def asked(
+        self, kind: str, target: str, facts: Mapping[str, Any] | None = None, *, parameters: Any = None
+    ) -> AbstractContextManager[Effect]:
+        return self._at_home(self._effects.asked(kind, target, facts, parameters=parameters))
+
+    @contextmanager
+    def _at_home(self, entry: AbstractContextManager[Effect]) -> Iterator[Effect]:
         effect = self._crew.do(entry.__enter__)
         try:
             yield effect

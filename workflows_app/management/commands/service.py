@@ -9,6 +9,7 @@ from uuid import UUID
 from django.core.management.base import CommandError
 
 from workflows_app.engine.definition.yaml_writing import write_yaml
+from workflows_app.engine.errors import NotFound
 from workflows_app.engine.states import BreakerState
 from workflows_app.management.answers import DONE, AnsweringCommand, person
 from workflows_app.management.listing import table
@@ -36,8 +37,8 @@ class Command(AnsweringCommand):
         verb("list", "List the registered services.")
         sub = verb("show", "Show a service, its breakers and its last calls.")
         sub.add_argument("name", metavar="NAME")
-        sub = verb("calls", "List the last calls of a service, or of an instance.")
-        sub.add_argument("name", metavar="NAME", nargs="?")
+        sub = verb("calls", "List the last calls of a service, or of an instance, or show one.")
+        sub.add_argument("name", metavar="NAME|CALL", nargs="?", help="a service, or the id of one call")
         sub.add_argument("--instance", type=UUID, metavar="ID", help="only those of this instance")
         sub.add_argument("--operation", help="only those of this operation")
         sub.add_argument("--failed", action="store_true", help="only those that failed, or of which nobody knows")
@@ -89,6 +90,8 @@ class Command(AnsweringCommand):
         limit: int,
         **options: Any,
     ) -> tuple[Any, str]:
+        if name is not None and name.isascii() and name.isdigit():
+            return self._call(int(name))
         if name is None and instance is None:
             raise CommandError("name a service, or an instance with --instance", returncode=2)
         if not 1 <= limit <= LONGEST_LIST:
@@ -96,9 +99,17 @@ class Command(AnsweringCommand):
         found = service_views.calls(service=name, instance=instance, operation=operation, failed=failed, number=limit)
         if name is not None and not found:
             service_registry.find(name=name)  # what a service that was removed has left is shown all the same
-        shown = ("id", "planned_at", "service", "operation", "instance", "step", "attempt", "state", "status", "code")
+        shown = ["id", "planned_at", "service", "operation", "kind", "instance", "step", "attempt", "retries", "maximum"]
+        shown += ["state", "status", "code"]
         rows = [{key: call[key] for key in shown} for call in found]
         return {"calls": found}, table(rows) if rows else "no calls"
+
+    @staticmethod
+    def _call(key: int) -> tuple[Any, str]:
+        found = service_views.calls(call=key, number=1) if key < 2**63 else []
+        if not found:
+            raise NotFound(f"there is no call {key}", code="CALL_NOT_FOUND")
+        return {"calls": found}, write_yaml(found[0]).rstrip()
 
     def do_retry(self, *, call: int, reason: str, **options: Any) -> tuple[Any, str]:
         instance, step, way = call_retries.again(call_id=call, actor=person(), reason=reason)
