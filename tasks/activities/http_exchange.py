@@ -96,7 +96,8 @@ class Exchange:
             finally:
                 effect.facts["status"] = self._status
             if self._parameters is not None:
-                effect.result = {name: value for name, value in result.items() if name != "headers"}
+                body = "json" if result.get("json") is not None else "text"
+                effect.result = {name: result[name] for name in ("status", body) if name in result}
             return result
 
     def _run(self, ok_status: Any) -> dict[str, Any]:

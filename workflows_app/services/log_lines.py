@@ -119,9 +119,13 @@ def level_name(level: int) -> str:
 def _cut(text: str, length: int) -> str:
     r"""Return a text as it may be stored: without control characters but for new lines, and not too long.
 
-    >>> _cut("loaded\x00 3\nrows", 100), _cut("abcdef", 4)
-    ('loaded  3\nrows', 'abcd … and 2 more characters')
+    Of one that is too long both ends are kept: a traceback says at its end what it is about.
+
+    >>> _cut("loaded\x00 3\nrows", 100), _cut("abcdefghij", 4)
+    ('loaded  3\nrows', 'ab … 6 characters … ij')
     """
-    more = len(text) - length
-    shown = "".join(c if c.isprintable() or c in "\n\t" else " " for c in text[:length])
-    return shown if more <= 0 else f"{shown} … and {more} more characters"
+    left_out = len(text) - length
+    if left_out > 0:
+        half = length // 2
+        text = f"{text[: length - half]} … {left_out} characters … {text[len(text) - half :]}"
+    return "".join(c if c.isprintable() or c in "\n\t" else " " for c in text)

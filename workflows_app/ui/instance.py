@@ -23,7 +23,7 @@ ATTEMPTS_SHOWN = 100
 ATTEMPTS_DRAWN = 400
 """Of how many attempts the timeline is made."""
 ATTEMPT_FAILED = (AttemptState.FAILED, AttemptState.TIMED_OUT, AttemptState.LOST)
-LOG_LINES, LOG_LENGTH = 20, 500
+LOG_LINES, LOG_LENGTH = 20, 3_000
 """How many lines of an attempt are shown, the last ones, and characters of each; a page of its own has more."""
 ACTS_SHOWN = 50
 CHILDREN_SHOWN = 100

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -12,8 +11,8 @@ from workflows_app.engine.states import INSTANCE_ENDED
 from workflows_app.selectors import log_views, portions
 from workflows_app.ui.access import page_of_instances
 
-CUT_NOTE = 100
-"""Characters that a line which was cut as it was kept has beyond the limit: it says so."""
+LONGEST = 20_000
+"""Characters of a line that are shown, whatever the setting was when it was kept."""
 
 
 @page_of_instances
@@ -34,6 +33,6 @@ def one(request: HttpRequest, instance_id: UUID) -> HttpResponse:
         "attempt": attempt,
         "lines": lines,
         "is_cut": is_cut,
-        "log_length": settings.ORCHESTRATOR_LOG_LINE_LENGTH + CUT_NOTE,
+        "log_length": LONGEST,
     }
     return render(request, "ui/instance_log.html", context)
