@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from io import StringIO
 from typing import Any
@@ -12,12 +13,14 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 
+from tasks.leases import Hold, keeper
 from tests.integration.working import Worker, make_worker
 from workflows_app.activities import ActivityContext, registry
 from workflows_app.activities.registered import RegisteredActivity
 from workflows_app.models import Instance, LogLine
 from workflows_app.selectors import changes, log_views
 from workflows_app.services import log_lines, purging, secrets, steps
+from workflows_app.services.steps import Claim
 
 SAYING = """
 workflow: saying
@@ -59,6 +62,15 @@ def talk(driver: Worker, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Insta
 def said(found: Instance) -> list[tuple[int, str, str]]:
     lines, _ = log_views.last_lines(found.pk)
     return [(line.number, line.level, line.text) for line in lines]
+
+
+def on_its_way(driver: Worker) -> tuple[Claim, log_lines.LogLines]:
+    """Claim the step that waits, and let its attempt say something that is not written yet."""
+    claim = driver.claim_next()
+    assert claim is not None
+    lines = log_lines.LogLines(claim)
+    lines.add(logging.INFO, "here", "on my way")
+    return claim, lines
 
 
 def printed(*arguments: str, **options: Any) -> str:
@@ -197,10 +209,7 @@ def test_an_attempt_that_says_nothing_asks_the_database_for_nothing(talk: Callab
 
 def test_lines_of_an_attempt_that_was_given_up_stay_and_writing_twice_adds_nothing(driver: Worker) -> None:
     found = driver.start(SAYING % '""', {})
-    claim = driver.claim_next()
-    assert claim is not None
-    lines = log_lines.LogLines(claim)
-    lines.add(logging.INFO, "here", "on my way")
+    claim, lines = on_its_way(driver)
     steps.failed(claim=claim, error={"code": "X", "message": "", "details": {}, "recoverable": False})
 
     batch = lines._lines[:]
@@ -213,10 +222,7 @@ def test_lines_of_an_attempt_that_was_given_up_stay_and_writing_twice_adds_nothi
 
 def test_logs_go_with_their_instance_and_a_late_line_finds_nobody(driver: Worker) -> None:
     found = driver.start(SAYING % '""', {})
-    claim = driver.claim_next()
-    assert claim is not None
-    lines = log_lines.LogLines(claim)
-    lines.add(logging.INFO, "here", "on my way")
+    claim, lines = on_its_way(driver)
     lines.write()
     steps.succeeded(claim=claim, output=None)
     purging.delete(instance_id=found.pk, actor="ada")
@@ -227,15 +233,16 @@ def test_logs_go_with_their_instance_and_a_late_line_finds_nobody(driver: Worker
     assert not LogLine.objects.exists()
 
 
-def test_a_new_line_of_a_running_attempt_is_news_for_its_page(driver: Worker) -> None:
+def test_lines_are_written_with_the_lease_and_are_news_for_the_page(driver: Worker) -> None:
     found = driver.start(SAYING % '""', {})
-    claim = driver.claim_next()
-    assert claim is not None
+    claim, lines = on_its_way(driver)
+    hold = Hold(claim)
+    hold.lines = lines
     before = changes.marks_of([found.pk])
-    lines = log_lines.LogLines(claim)
-    lines.add(logging.INFO, "here", "on my way")
-    lines.write()
 
+    keeper._renew(hold, time.monotonic())
+
+    assert said(found) == [(1, "info", "on my way")]
     assert changes.marks_of([found.pk]) != before
     steps.succeeded(claim=claim, output=None)
 

@@ -72,22 +72,10 @@ class NoLedger:
     """The ledger of an attempt outside an installation: nothing is recorded."""
 
     @contextmanager
-    def planned(
-        self,
-        kind: str,
-        target: str,
-        facts: Mapping[str, Any] | None = None,
-        *,
-        key: str | None = None,
-        parameters: Any = None,
-    ) -> Iterator[Effect]:
+    def planned(self, kind: str, target: str, facts: Mapping[str, Any] | None = None, **more: Any) -> Iterator[Effect]:
         yield Effect(facts=dict(facts or {}))
 
-    @contextmanager
-    def asked(
-        self, kind: str, target: str, facts: Mapping[str, Any] | None = None, *, parameters: Any = None
-    ) -> Iterator[Effect]:
-        yield Effect(facts=dict(facts or {}))
+    asked = planned
 
 
 def came_to(raised: BaseException) -> EffectState:

@@ -164,23 +164,11 @@ class CrewEffects:
         self._crew = crew
         self._key = key
 
-    def planned(
-        self,
-        kind: str,
-        target: str,
-        facts: Mapping[str, Any] | None = None,
-        *,
-        key: str | None = None,
-        parameters: Any = None,
-    ) -> AbstractContextManager[Effect]:
-        return self._at_home(
-            self._effects.planned(kind, target, facts, key=key or self._key, parameters=parameters),
-        )
+    def planned(self, *about: Any, key: str | None = None, **more: Any) -> AbstractContextManager[Effect]:
+        return self._at_home(self._effects.planned(*about, key=key or self._key, **more))
 
-    def asked(
-        self, kind: str, target: str, facts: Mapping[str, Any] | None = None, *, parameters: Any = None
-    ) -> AbstractContextManager[Effect]:
-        return self._at_home(self._effects.asked(kind, target, facts, parameters=parameters))
+    def asked(self, *about: Any, **more: Any) -> AbstractContextManager[Effect]:
+        return self._at_home(self._effects.asked(*about, **more))
 
     @contextmanager
     def _at_home(self, entry: AbstractContextManager[Effect]) -> Iterator[Effect]:
