@@ -22,11 +22,12 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A call: its method, the parts of its path, and its body (``None`` without one)."""
+    """A call: its method, the parts of its path, its body (``None`` without one), and the caller's idempotency key."""
 
     method: str
     path: tuple[str, ...]
     body: Any = None
+    key: str | None = None
 
 
 class RefusalError(Exception):
@@ -90,7 +91,12 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             body = self._body()
             path = tuple(unquote(part) for part in urlsplit(self.path).path.split("/") if part)
-            status, answer = 200, self.server.answer(Request(method=self.command, path=path, body=body))
+            status, answer = (
+                200,
+                self.server.answer(
+                    Request(method=self.command, path=path, body=body, key=self.headers.get("Idempotency-Key"))
+                ),
+            )
         except RefusalError as refusal:
             status, answer = refusal.status, refusal.body
         content = json.dumps(answer).encode()

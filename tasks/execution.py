@@ -18,6 +18,7 @@ from django.db import connections
 
 from tasks import secrecy
 from tasks.leases import Hold, Interrupted, keeper
+from tasks.log_capture import captured
 from workflows_app import failpoints
 from workflows_app.activities import ActivityContext, registry
 from workflows_app.activities.afterwards import Afterwards, settling
@@ -28,6 +29,7 @@ from workflows_app.engine.masking import Masks
 from workflows_app.services import steps
 from workflows_app.services.checkpoints import AttemptCheckpoint
 from workflows_app.services.effects import AttemptEffects
+from workflows_app.services.log_lines import LogLines
 from workflows_app.services.steps import Claim, Onward
 
 log = logging.getLogger(__name__)
@@ -59,17 +61,19 @@ def run(claim: Claim, onward: Onward | None = None, *, slow: Callable[[], None] 
         settling(lambda: steps.is_recorded(claim=claim)) as afterwards,
         keeper.hold(claim, slow) as hold,
     ):
+        lines = hold.lines = LogLines(claim, masks.text)
         try:
             parameters = secrecy.parameters(claim, masks)
         except ActivityError as refused:
             steps.failed(claim=claim, error=describe(refused), onward=onward)
             return
         try:
-            with hold.interruptible():
+            with captured(lines), hold.interruptible():
                 output = activity.perform(parameters, _context(claim, hold, afterwards, masks))
             output = secrecy.masked(output, masks)
         except Interrupted:
             drop_open_transactions()
+            lines.write()
             log.warning("attempt %s of %s in %s was abandoned", claim.number, claim.path, claim.instance_id)
             return
         except BaseException as raised:
@@ -78,7 +82,9 @@ def run(claim: Claim, onward: Onward | None = None, *, slow: Callable[[], None] 
             failpoints.hit("step.executed")
             drop_open_transactions()
             if not isinstance(raised, ActivityError):
-                log.warning("%s of %s raised", claim.activity, claim.instance_id, exc_info=raised)
+                with captured(lines):
+                    log.warning("%s of %s raised", claim.activity, claim.instance_id, exc_info=raised)
+            lines.write()
             known = secrecy.masked_error(describe(raised, masks), masks)
             if isinstance(raised, NotYet):
                 steps.postponed(claim=claim, error=known, seconds=raised.seconds)
@@ -87,6 +93,7 @@ def run(claim: Claim, onward: Onward | None = None, *, slow: Callable[[], None] 
             return
         failpoints.hit("step.executed")
         drop_open_transactions()
+        lines.write()
         steps.succeeded(claim=claim, output=output, onward=onward)
 
 

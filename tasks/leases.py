@@ -21,6 +21,7 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from workflows_app.activities.progress import Progress
 from workflows_app.services import steps
+from workflows_app.services.log_lines import LogLines
 from workflows_app.services.steps import Claim
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,10 @@ class Interrupted(BaseException):
 
 
 class Hold:
-    """One attempt in hand; ``ended`` is when it was found to be over, on the monotonic clock."""
+    """One attempt in hand; ``ended`` is when it was found to be over, on the monotonic clock.
+
+    ``lines`` is its log, which is written with the lease.
+    """
 
     def __init__(self, claim: Claim, slow: Callable[[], None] | None = None) -> None:
         self.claim = claim
@@ -49,6 +53,7 @@ class Hold:
         self.in_main_thread = threading.current_thread() is threading.main_thread()
         self.performing = False
         self.progress: Progress | None = None
+        self.lines: LogLines | None = None
 
     def report(self, progress: Progress) -> None:
         """Keep how far the attempt is; it is written with the lease, at most once a second."""
@@ -167,6 +172,8 @@ class Keeper:
             self._end(hold, now)
         else:
             hold.renewed, hold.told = now, told
+        if hold.lines is not None:
+            hold.lines.write()
 
     def _end(self, hold: Hold, now: float) -> None:
         with self._changed:

@@ -16,6 +16,7 @@ from typing import Any
 
 from django.conf import settings
 
+from workflows_app.activities.logger import Spoken
 from workflows_app.engine import credentials
 from workflows_app.engine.errors import ActivityError, Refused
 from workflows_app.engine.expressions import Reference
@@ -195,7 +196,9 @@ def mask_record(record: logging.LogRecord, masks: Masks) -> None:
         record.msg, record.args = "a log message that cannot be formatted", ()
     else:
         shown = masks.text(message)
-        if shown != message:
+        if isinstance(record.msg, Spoken):
+            record.msg = record.msg.masked(masks.text)
+        elif shown != message:
             record.msg, record.args = shown, ()
     if record.exc_info and record.exc_info[0] is not None:
         trace = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")

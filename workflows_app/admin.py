@@ -26,6 +26,7 @@ from workflows_app.models import (
     Effect,
     Hold,
     Instance,
+    LogLine,
     Notice,
     Place,
     PublishedEvent,
@@ -119,6 +120,14 @@ class AttemptAdmin(ReadOnly):
     list_display = ("id", "instance_id", "path", "number", "role", "state", "worker", "started_at", "ended_at")
     list_filter = ("state", "role")
     search_fields = ("=instance__id", "path")
+    ordering = ("-id",)
+
+
+@admin.register(LogLine)
+class LogLineAdmin(ReadOnly):
+    list_display = ("id", "instance_id", "path", "number", "at", "level", "text")
+    list_filter = ("level",)
+    search_fields = ("=instance__id", "=path")
     ordering = ("-id",)
 
 

@@ -173,6 +173,11 @@ ORCHESTRATOR_EVENT_RETENTION = positive_duration("ORCHESTRATOR_EVENT_RETENTION",
 ORCHESTRATOR_MAX_INPUT_BYTES = env.int("ORCHESTRATOR_MAX_INPUT_BYTES", default=1_000_000)
 ORCHESTRATOR_MAX_OUTPUT_BYTES = env.int("ORCHESTRATOR_MAX_OUTPUT_BYTES", default=1_000_000)
 ORCHESTRATOR_MAX_DOCUMENT_BYTES = env.int("ORCHESTRATOR_MAX_DOCUMENT_BYTES", default=1_000_000)
+# What is kept of the log of each attempt: lines, and characters of each; the worker's own log has it all.
+ORCHESTRATOR_LOG_LINES = env.int("ORCHESTRATOR_LOG_LINES", default=500)
+ORCHESTRATOR_LOG_LINE_LENGTH = env.int("ORCHESTRATOR_LOG_LINE_LENGTH", default=2_000)
+# What is kept of the parameters and of the result of a call of a service: larger ones by their beginning.
+ORCHESTRATOR_CALL_RECORD_BYTES = env.int("ORCHESTRATOR_CALL_RECORD_BYTES", default=4_000)
 
 # The address under which other systems reach this installation, such as https://flow.example: callbacks need it.
 ORCHESTRATOR_PUBLIC_URL = env.str("ORCHESTRATOR_PUBLIC_URL", default="") or None

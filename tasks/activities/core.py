@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -94,7 +95,7 @@ def fail(
 @activity(
     "core.log",
     version="1.0.0",
-    description="Writes a message to the worker's log.",
+    description="Writes a message to the log of the attempt and of the worker.",
     parameters={
         "type": "object",
         "required": ["message"],
@@ -106,5 +107,5 @@ def fail(
 )
 def log(*, message: Any, context: ActivityContext) -> dict[str, Any]:
     """Log the message with the instance and step it belongs to, and return it."""
-    context.log.info("message", message=message)
+    context.log.info(message if isinstance(message, str) else json.dumps(message, ensure_ascii=False))
     return {"message": message}

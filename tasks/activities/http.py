@@ -11,7 +11,7 @@ from tasks.activities import connections, egress, http_call, http_exchange
 from workflows_app.activities import ActivityContext, ActivityError, activity
 from workflows_app.engine.durations import parse_duration
 from workflows_app.engine.errors import OrchestratorError
-from workflows_app.engine.service_document import METHODS, STATUS
+from workflows_app.engine.service_schema import METHODS, STATUS
 
 DEFAULT_SECONDS = 30.0
 MAX_REDIRECTS = 5

@@ -70,7 +70,7 @@ def build(
     headers: Mapping[str, Any],
     json: Any,
     body: str | None,
-    idempotency_key: str,
+    idempotency_key: str | None,
 ) -> Outgoing:
     """The request that the parameters of ``http.request`` describe.
 

@@ -29,6 +29,8 @@ class Exchange:
         context: the attempt; a request that may change something goes into its ledger.
         kind: what the ledger calls the request.
         facts: what the ledger keeps of it beforehand; with them also a request that changes nothing is kept.
+        parameters: what the ledger keeps of what goes out; with them also of the answer.
+        is_query: whether it changes nothing, whatever its method: then it is recorded once it is over, as no effect.
         save: whether a successful answer's body becomes an artifact.
     """
 
@@ -44,6 +46,8 @@ class Exchange:
         save: bool = False,
         kind: str = "http.request",
         facts: Mapping[str, Any] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        is_query: bool = False,
         connect_seconds: float = network.CONNECT_SECONDS,
     ) -> None:
         self._outgoing = outgoing
@@ -58,6 +62,9 @@ class Exchange:
         self._save = save
         self._kind = kind
         self._facts = facts
+        self._parameters = parameters
+        self._changes = not is_query and outgoing.method not in SAFE_METHODS
+        self._is_query = is_query
         self._hop = 0
         self._status = 0
 
@@ -75,17 +82,23 @@ class Exchange:
         Raises:
             ActivityError: as ``http.request`` describes.
         """
-        if self._facts is None and self._outgoing.method in SAFE_METHODS:
+        if self._facts is None and not self._changes:
             return self._run(ok_status)
         address = self._outgoing.url
         target = f"{self._outgoing.method} {address.scheme}://{address.netloc.decode()}{address.path}"
-        with self._context.effects.planned(
-            self._kind, http_answer.hidden(target, self._secrets), self._facts
-        ) as effect:
+        ledger = self._context.effects
+        entry = (ledger.asked if self._is_query else ledger.planned)(
+            self._kind, http_answer.hidden(target, self._secrets), self._facts, parameters=self._parameters
+        )
+        with entry as effect:
             try:
-                return self._run(ok_status)
+                result = self._run(ok_status)
             finally:
                 effect.facts["status"] = self._status
+            if self._parameters is not None:
+                body = "json" if result.get("json") is not None else "text"
+                effect.result = {name: result[name] for name in ("status", body) if name in result}
+            return result
 
     def _run(self, ok_status: Any) -> dict[str, Any]:
         try:
@@ -142,7 +155,7 @@ class Exchange:
     def _details(self) -> dict[str, Any]:
         """Status, and whether something may have happened: only a refusal (4xx) of the first request says no."""
         is_refusal = self._hop == 0 and 400 <= self._status <= 499
-        may_have_effect = self._outgoing.method not in SAFE_METHODS and self._call.has_sent
+        may_have_effect = self._changes and self._call.has_sent
         return {"status": self._status} | ({"effect": "unknown"} if may_have_effect and not is_refusal else {})
 
     def _reason(self, error: Exception) -> str:

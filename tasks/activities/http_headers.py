@@ -55,15 +55,13 @@ def checked(headers: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def for_any_host(idempotency_key: str) -> dict[str, str]:
+def for_any_host(idempotency_key: str | None) -> dict[str, str]:
     """The fields that every hop gets.
 
     Args:
-        idempotency_key: the step's key; what a header cannot carry is percent-encoded.
+        idempotency_key: the step's key; what a header cannot carry is percent-encoded. ``None``: none goes out.
     """
-    return {
-        "accept": "*/*",
-        "accept-encoding": "gzip, deflate",
-        "user-agent": "orchestrator",
-        "idempotency-key": quote(idempotency_key, safe="!#$%&'()*+,-./:;<=>?@[]^_`{|}~")[:_LONGEST],
-    }
+    fields = {"accept": "*/*", "accept-encoding": "gzip, deflate", "user-agent": "orchestrator"}
+    if idempotency_key is None:
+        return fields
+    return fields | {"idempotency-key": quote(idempotency_key, safe="!#$%&'()*+,-./:;<=>?@[]^_`{|}~")[:_LONGEST]}

@@ -182,7 +182,11 @@ def _outgoing(
     else:
         reached = connections.without_credentials(endpoint.url or "")
     outgoing = http_call.build(
-        endpoint=reached, url=None, method=operation.method, idempotency_key=context.idempotency_key, **given
+        endpoint=reached,
+        url=None,
+        method=operation.method,
+        idempotency_key=None if operation.is_query else context.idempotency_key,
+        **given,
     )
     return reached, outgoing
 
@@ -191,7 +195,7 @@ def _try(prepared: Prepared, context: ActivityContext, admission: Admission, dat
     """Call one endpoint after the other until one is reached, all within the call's time.
 
     What was sent and not answered is sent again only where the operation says that it may be: another endpoint need
-    not know the idempotency key of the first.
+    not know the idempotency key of the first. A query also goes on where the endpoint itself failed.
     """
     service, operation, seconds = prepared.service, prepared.operation, prepared.seconds
     begun = time.monotonic()
@@ -214,6 +218,8 @@ def _try(prepared: Prepared, context: ActivityContext, admission: Admission, dat
                 context=context,
                 kind="service.call",
                 facts={"service": service.name, "operation": operation.name, "endpoint": endpoint.name},
+                parameters={name: value for name, value in prepared.given.items() if value not in (None, {})},
+                is_query=operation.is_query,
             )
             try:
                 result = exchange.run(operation.ok_status)
@@ -221,7 +227,10 @@ def _try(prepared: Prepared, context: ActivityContext, admission: Admission, dat
                 has_sent = exchange.has_sent
         except ActivityError as error:
             is_unknown = is_unknown or effect_unknown({"details": error.details})
-            may_go_on = error.code == "HTTP_NO_ANSWER" and (operation.may_repeat or not has_sent)
+            has_failed = error.code == "HTTP_ERROR" and error.details.get("status", 0) >= 500
+            may_go_on = (error.code == "HTTP_NO_ANSWER" and (operation.may_repeat or not has_sent)) or (
+                has_failed and operation.is_query
+            )
             if may_go_on and number < len(endpoints) and time.monotonic() < begun + seconds:
                 continue
             _judge(error, admission)

@@ -41,6 +41,18 @@ steps:
     with: {code: BANK_BUSY, message: the bank answers nobody before nine}
     retry: {max_attempts: 5, initial_interval: 10m}
 """,
+    "count-stock": """
+workflow: count-stock
+version: 1.0.0
+title: Count the stock
+steps:
+  - id: shelves
+    foreach:
+      items: "${ range(4) }"
+      as: shelf
+      steps:
+        - {id: count, activity: core.log, with: {message: "shelf ${ shelf } has ${ shelf * 12 } boxes of blue mugs"}}
+""",
     "yearly-report": """
 workflow: yearly-report
 version: 1.0.0
@@ -75,6 +87,7 @@ def prepare(manage: Manage) -> Mapping[str, str]:
         ("settle-invoice", {"invoice": "R-2026-118"}),
         ("settle-invoice", {"invoice": "R-2026-119"}),
         ("fetch-rates", {}),
+        ("count-stock", {}),
         ("yearly-report", {}),
     ):
         started = manage("workflow", "start", name, "--input", json.dumps(input), "--format", "json")
@@ -106,6 +119,7 @@ def pages(found: Mapping[str, str]) -> list[Scene]:
         Scene(name="instance-cancel", address=f"/instances/{found['settle-invoice']}/acts/cancel/"),
         Scene(name="instance-rewind", address=f"/instances/{found['completed']}/acts/rewind/?step=validate"),
         Scene(name="instance-report", address=f"/instances/{found['compensated']}/report/"),
+        Scene(name="instance-log", address=f"/instances/{found['count-stock']}/log/"),
         Scene(name="definitions", address="/definitions/"),
         Scene(name="versions", address="/definitions/order-processing/"),
         Scene(name="definition", address="/definitions/order-processing/1.0.0/"),

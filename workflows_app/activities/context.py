@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
-import structlog
-
 from workflows_app.activities.afterwards import Afterwards
 from workflows_app.activities.artifacts import Artifacts, NoArtifacts
 from workflows_app.activities.checkpoints import Checkpoint, OwnCheckpoint
 from workflows_app.activities.effects import Effects, NoLedger
+from workflows_app.activities.logger import logger_of
 from workflows_app.activities.progress import MESSAGE_LENGTH, Progress
 from workflows_app.engine.errors import AttemptCancelled
-
-_log: Any = structlog.wrap_logger(
-    logging.getLogger("orchestrator.activity"),
-    processors=[
-        structlog.stdlib.filter_by_level,
-        structlog.processors.format_exc_info,
-        structlog.processors.KeyValueRenderer(key_order=["event"]),  # quotes values: no message can forge a line
-    ],
-    wrapper_class=structlog.stdlib.BoundLogger,
-)
 
 
 def never() -> bool:
@@ -110,8 +98,11 @@ class ActivityContext:
 
     @property
     def log(self) -> Any:
-        """A structlog logger bound to the instance, step and attempt."""
-        return _log.bind(
+        """A logger of this attempt: ``log.info("booked", room=12)``, or as those of the standard library.
+
+        What it is told is kept with the attempt, and goes to the worker's log with the names of instance and step.
+        """
+        return logger_of(
             instance_id=self.instance_id,
             workflow=self.workflow,
             version=self.version,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from workflows_app.engine.service_document import Balance, Endpoint
+from workflows_app.engine.service_document import Endpoint
+from workflows_app.engine.service_schema import Balance
 
 
 def order(endpoints: Sequence[Endpoint], balance: Balance, *, turn: int, draw: float, key: str) -> list[Endpoint]:

@@ -232,6 +232,10 @@ class Node:
         undo = self.step.compensate
         return undo.retry if undo and undo.retry else self.retry
 
+    def retry_of(self, role: Role) -> Retry | None:
+        """The policy of what an attempt in this role does; ``None`` grants one attempt."""
+        return {Role.ACTION: self.retry, Role.FALLBACK: None, Role.COMPENSATION: self.undo_retry}[role]
+
     @cached_property
     def children(self) -> tuple[str, ...]:
         return tuple(child for paths in self.lists for child in paths)

@@ -8,36 +8,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from workflows_app.engine import schemas
-from workflows_app.engine.definition.language.scalars import DEFINITIONS
 from workflows_app.engine.durations import InvalidDuration, parse_duration
 from workflows_app.engine.errors import DefinitionInvalid, InputInvalid, Problem
+from workflows_app.engine.service_schema import SCHEMA, Balance, OperationKind
 from workflows_app.engine.values import faults, join_path
 
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that ask for no change (RFC 9110, section 9.2.1)."""
-MOST_ENDPOINTS, MOST_OPERATIONS = 50, 500
+QUERY_METHODS = SAFE_METHODS | {"POST"}
+"""What a query may be sent with: many services take the longer ones as POST."""
 TIMEOUT = 30.0
 """Seconds for a call of which nobody says how long it may take: a probe that is killed is waited for as long."""
 FAILURES, OPEN_FOR = 5, 30.0
 """What a breaker has without settings: failures in a row until it opens, and seconds until it lets a probe through."""
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-_PATH = r"^(/([A-Za-z0-9._~!$&'()*+,;=:@%-]|\{[a-z][a-z0-9_]*\})*)*$"
-
-
-class Balance(StrEnum):
-    """Which endpoint is asked first."""
-
-    ROUND_ROBIN = "round_robin"
-    WEIGHTED = "weighted"
-    RANDOM = "random"
-    HASH = "hash"
-    LEAST_CONNECTIONS = "least_connections"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +64,7 @@ class Operation:
         timeout: seconds for the whole call; ``None`` for that of the service.
         ok_status: as that of ``http.request``.
         idempotent: the service knows an idempotency key at all its endpoints.
+        kind: a query changes nothing, whatever its method.
         rate: how often it may be called; ``None``: as often as one likes.
     """
 
@@ -85,6 +74,7 @@ class Operation:
     timeout: float | None
     ok_status: Any
     idempotent: bool
+    kind: OperationKind = OperationKind.COMMAND
     rate: Rate | None = None
 
     @property
@@ -100,7 +90,17 @@ class Operation:
     @property
     def may_repeat(self) -> bool:
         """Whether a request that was sent and not answered may be sent to another endpoint."""
-        return self.idempotent or self.method in SAFE_METHODS
+        return self.idempotent or self.is_query or self.method in SAFE_METHODS
+
+    @property
+    def is_query(self) -> bool:
+        """Whether a call is no effect: nothing to plan, to confirm or to undo."""
+        return self.kind is OperationKind.QUERY
+
+    @property
+    def has_effect(self) -> bool:
+        """Whether a call may change something, by what the document says of it."""
+        return not self.is_query and self.method not in SAFE_METHODS
 
     def filled(self, given: Mapping[str, Any]) -> str:
         """Return the path with its names filled in, each value as one segment or a part of one.
@@ -154,100 +154,12 @@ class Service:
     limit: int | None
 
 
-STATUS: dict[str, Any] = {
-    "anyOf": [
-        {"type": "integer", "minimum": 100, "maximum": 599},
-        {"type": "string", "pattern": "^([1-5]xx|[1-5][0-9][0-9](-[1-5][0-9][0-9])?)$"},
-    ]
-}
-"""One entry of ``ok_status``: a status, a class of them, a range."""
-_DURATION = {key: value for key, value in DEFINITIONS["duration"].items() if key != "format"}
-_CONNECTION = {"type": "string", "minLength": 1, "maxLength": 100}
-SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "required": ["service", "endpoints", "operations"],
-    "additionalProperties": False,
-    "properties": {
-        "service": DEFINITIONS["workflow_name"],
-        "description": {"type": "string", "maxLength": 1000},
-        "endpoints": {
-            "type": "array",
-            "minItems": 1,
-            "maxItems": MOST_ENDPOINTS,
-            "items": {
-                "type": "object",
-                "minProperties": 1,
-                "additionalProperties": False,
-                "properties": {
-                    "connection": _CONNECTION,
-                    "url": {"type": "string", "minLength": 1, "maxLength": 500},
-                    "weight": {"type": "integer", "minimum": 1, "maximum": 1000},
-                },
-            },
-        },
-        "balance": {"enum": [each.value for each in Balance]},
-        "failover": {"type": "boolean"},
-        "timeout": _DURATION,
-        "operations": {
-            "type": "object",
-            "minProperties": 1,
-            "maxProperties": MOST_OPERATIONS,
-            "propertyNames": DEFINITIONS["id"],
-            "additionalProperties": {
-                "type": "object",
-                "required": ["path"],
-                "additionalProperties": False,
-                "properties": {
-                    "method": {"enum": list(METHODS)},
-                    "path": {
-                        "type": "string",
-                        "maxLength": 500,
-                        "pattern": _PATH,
-                        "errorMessage": {
-                            "pattern": "must begin with / and hold no query; names in it are written {like_this}"
-                        },
-                    },
-                    "timeout": _DURATION,
-                    "ok_status": {"anyOf": [*STATUS["anyOf"], {"type": "array", "items": STATUS, "minItems": 1}]},
-                    "idempotent": {"type": "boolean"},
-                    "rate": {
-                        "type": "object",
-                        "required": ["limit", "per"],
-                        "additionalProperties": False,
-                        "properties": {
-                            "limit": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
-                            "per": _DURATION,
-                            "burst": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
-                        },
-                    },
-                    "description": {"type": "string", "maxLength": 1000},
-                },
-            },
-        },
-        "breaker": {
-            "type": "object",
-            "additionalProperties": False,
-            "properties": {
-                "failures": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
-                "open_for": _DURATION,
-            },
-        },
-        "bulkhead": {
-            "type": "object",
-            "required": ["limit"],
-            "additionalProperties": False,
-            "properties": {"limit": {"type": "integer", "minimum": 1, "maximum": 100_000}},
-        },
-    },
-}
-
-
 def parse(document: Mapping[str, Any]) -> Service:
     """Make a service of a document.
 
     Raises:
         DefinitionInvalid: with code SERVICE_INVALID and every problem at its place: SCHEMA, INVALID_DURATION,
-            SERVICE_ENDPOINT, SERVICE_PATH, or those of a value that is not JSON.
+            SERVICE_ENDPOINT, SERVICE_PATH, SERVICE_KIND, or those of a value that is not JSON.
 
     >>> parse({"service": "bank", "endpoints": [{"connection": "bank"}],
     ...        "operations": {"charge": {"method": "POST", "path": "/charges"}}}).operations["charge"].may_repeat
@@ -255,7 +167,7 @@ def parse(document: Mapping[str, Any]) -> Service:
     """
     found = [Problem(code=f.code, path=f.path, message=f.message) for f in faults(dict(document))]
     found = found or schemas.validate(document, SCHEMA, "")
-    found = found or [*_durations(document), *_endpoints(document), *_paths(document)]
+    found = found or [*_durations(document), *_endpoints(document), *_paths(document), *_kinds(document)]
     if found:
         message = f"the service has {len(found)} problem(s); the first: {found[0]}"
         raise DefinitionInvalid(message, code="SERVICE_INVALID", problems=found)
@@ -285,6 +197,7 @@ def _operation(name: str, raw: Mapping[str, Any]) -> Operation:
         timeout=_seconds(raw.get("timeout")),
         ok_status=raw.get("ok_status"),
         idempotent=raw.get("idempotent", False),
+        kind=OperationKind(raw.get("kind", OperationKind.COMMAND)),
         rate=_rate(raw.get("rate")),
     )
 
@@ -358,3 +271,15 @@ def _paths(document: Mapping[str, Any]) -> Iterator[Problem]:
         if any(segment in (".", "..") for segment in raw["path"].split("/")):
             message = "must not lead out of the endpoint's address"
             yield Problem(code="SERVICE_PATH", path=join_path("operations", name, "path"), message=message)
+
+
+def _kinds(document: Mapping[str, Any]) -> Iterator[Problem]:
+    for name, raw in document["operations"].items():
+        if raw.get("kind") != OperationKind.QUERY:
+            continue
+        if raw.get("method", "GET") not in QUERY_METHODS:
+            message = f"{raw['method']} asks for a change: a query is sent with {', '.join(sorted(QUERY_METHODS))}"
+            yield Problem(code="SERVICE_KIND", path=join_path("operations", name, "method"), message=message)
+        if raw.get("idempotent"):
+            message = "a query goes out without an idempotency key, and may be repeated anyway: leave it out"
+            yield Problem(code="SERVICE_KIND", path=join_path("operations", name, "idempotent"), message=message)

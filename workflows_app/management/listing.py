@@ -133,8 +133,14 @@ def details(found: Mapping[str, Any]) -> str:
     effects = [
         {key: effect[key] for key in ("step", "attempt", "kind", "state")} | {"target": tame(effect["target"])}
         for effect in found["effects"]
+        if effect["kind"] != "service.call"
     ]
-    lines += [table(rows) for rows in (found["children"], attempts, effects) if rows]
+    calls = [
+        {key: call[key] for key in ("id", "step", "attempt", "service", "operation", "kind", "retries", "maximum")}
+        | {key: call[key] for key in ("state", "status", "code")}
+        for call in found["calls"]
+    ]
+    lines += [table(rows) for rows in (found["children"], attempts, effects, calls) if rows]
     return "\n\n".join(lines)
 
 

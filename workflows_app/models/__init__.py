@@ -9,6 +9,7 @@ from workflows_app.models.effects import Effect
 from workflows_app.models.history import AuditEntry, Event
 from workflows_app.models.holds import Hold
 from workflows_app.models.instances import Instance, Step
+from workflows_app.models.logs import LogLine
 from workflows_app.models.messages import Consumption, PublishedEvent, Subscription, Wakeup
 from workflows_app.models.rates import Rate, Turn
 from workflows_app.models.results import CachedResult
@@ -37,6 +38,7 @@ __all__ = [
     "Event",
     "Hold",
     "Instance",
+    "LogLine",
     "Notice",
     "Place",
     "PublishedEvent",

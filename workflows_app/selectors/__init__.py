@@ -9,6 +9,8 @@
 - ``obstacles``: why instances are not moving, for any number of them at once; ``presence``: which workers are there;
 - ``overview`` and ``attention``: the numbers of the dashboard, and the instances that somebody should look at;
 - ``operations``: queues, what runs, holds;
+- ``call_statistics``: what was called outside lately, and how it went;
+- ``log_views``: what attempts said;
 - ``version_statistics``: how instances of a version have fared;
 - ``changes``: marks that tell that something has changed;
 - ``machine_views``, ``section_views``, ``service_views``: state machines, ad-hoc sections, services.

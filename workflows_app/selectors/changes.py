@@ -9,7 +9,10 @@ from django.db import connection
 
 ONE = """
 SELECT i.id, concat_ws('/', i.sequence, i.state,
-    (SELECT max(a.progress_at) FROM workflows_app_attempt a WHERE a.instance_id = i.id AND a.state = 'running'))
+    (SELECT concat_ws('/', max(a.progress_at), sum(l.said)) FROM workflows_app_attempt a
+        LEFT JOIN LATERAL (SELECT max(x.ordinal) AS said FROM workflows_app_logline x
+            WHERE x.instance_id = a.instance_id AND x.path = a.path AND x.number = a.number) l ON true
+        WHERE a.instance_id = i.id AND a.state = 'running'))
 FROM workflows_app_instance i WHERE i.id = ANY(%s::uuid[])
 """
 # PostgreSQL counts what it writes to a table: every event of an instance writes its row.

@@ -144,13 +144,15 @@ def history_page(instance_id: UUID, *, first: int, size: int, length: int) -> li
     return list(rows.values(*fields, text=_beginning("data", length))[:size])
 
 
-def effects_of(instance_id: UUID, *, number: int) -> Sequence[Effect]:
-    """Return the last ``number`` effects of an instance in the order of their planning.
+def effects_of(instance_id: UUID, *, number: int, queries: bool = False) -> Sequence[Effect]:
+    """Return the last ``number`` effects of an instance, or its queries, in the order in which they began.
 
     One that is planned by an attempt that is over is returned as unknown: nobody will say any more what came of it.
     """
     attempt = Attempt.objects.filter(instance_id=instance_id, path=OuterRef("path"), number=OuterRef("number"))
-    rows = Effect.objects.filter(instance_id=instance_id).annotate(attempt_state=Subquery(attempt.values("state")[:1]))
+    rows = Effect.objects.filter(instance_id=instance_id, is_query=queries).annotate(
+        attempt_state=Subquery(attempt.values("state")[:1])
+    )
     found = list(rows.order_by("-id")[:number])[::-1]
     for row in found:
         if row.state == EffectState.PLANNED and row.attempt_state != AttemptState.RUNNING:

@@ -20,14 +20,14 @@ from workflows_app.models import (
     Step,
     Subscription,
 )
-from workflows_app.selectors import machine_views, obstacles, section_views, standstill
+from workflows_app.selectors import machine_views, obstacles, section_views, service_views, standstill
 from workflows_app.selectors.portions import children, effects_of
 from workflows_app.selectors.standing import standstill_of, starts_at, waits_for
 from workflows_app.selectors.standstill import Standstill
 from workflows_app.selectors.waiting import sentence
 
 MOST_EFFECTS = 1000
-"""Of more effects the last ones are listed."""
+"""Of more effects, and of more calls of services, the last ones are listed."""
 MOST_CHILDREN = 1000
 """How many called instances are shown of one."""
 
@@ -179,6 +179,7 @@ def instance_view(instance_id: str | UUID) -> dict[str, Any]:
             }
             for row in effects_of(found.pk, number=MOST_EFFECTS)
         ],
+        "calls": service_views.calls(instance=found.pk, number=MOST_EFFECTS)[::-1],
         "failed_undos": [
             {"step": row.path, "error": row.undo_error}
             for row in found.steps.all()

@@ -12,6 +12,7 @@ from django.db.models.fields.json import KeyTextTransform
 
 from workflows_app.engine import service_document
 from workflows_app.engine.service_document import Service
+from workflows_app.engine.service_schema import OperationKind
 from workflows_app.engine.states import AttemptState, BreakerState, EffectState
 from workflows_app.models import Attempt, Breaker, Effect
 from workflows_app.models import Service as Registered
@@ -66,12 +67,13 @@ def calls(
     instance: UUID | None = None,
     operation: str | None = None,
     failed: bool = False,
+    call: int | None = None,
 ) -> list[dict[str, Any]]:
-    """Return the last requests, the newest first, as the effect ledger has them.
+    """Return the last requests, the newest first: commands as the effect ledger has them, and queries.
 
     Args:
         number: how many at most.
-        service, instance: of which; one of them at least, as the ledger is kept by both.
+        service, instance, call: of which; one of them at least, as the ledger is kept by them.
         operation: of the service.
         failed: only those that were not answered as they should, or of which nobody knows.
     """
@@ -84,6 +86,8 @@ def calls(
         found = found.filter(of_service=service)
     if instance is not None:
         found = found.filter(instance_id=instance)
+    if call is not None:
+        found = found.filter(pk=call)
     if operation is not None:
         found = found.filter(facts__operation=operation)
     if failed:
@@ -101,13 +105,34 @@ def calls(
             "state": EffectState.UNKNOWN.value if _is_left(row) else row.state,
             "status": row.facts.get("status"),
             "code": row.facts.get("code"),
+            "kind": (OperationKind.QUERY if row.is_query else OperationKind.COMMAND).value,
             "target": row.target,
-            "idempotency_key": row.idempotency_key,
+            "idempotency_key": row.idempotency_key or None,
+            "retries": row.retries,
+            "maximum": row.maximum,
+            "parameters": kept(row.parameters),
+            "result": kept(row.result),
+            "error": row.error,
+            "cut": [name for name in ("parameters", "result") if is_cut(getattr(row, name))],
             "planned_at": _time(row.planned_at),
             "settled_at": _time(row.settled_at),
         }
         for row in found.order_by("-id")[:number]
     ]
+
+
+def kept(excerpt: dict[str, Any] | None) -> Any:
+    """Return what is kept of a value: all of it, or the beginning of its JSON.
+
+    >>> kept({"value": {"a": 1}}), kept({"beginning": '{"a": [1, 2'}), kept(None)
+    ({'a': 1}, '{"a": [1, 2', None)
+    """
+    return None if excerpt is None else excerpt.get("value", excerpt.get("beginning"))
+
+
+def is_cut(excerpt: dict[str, Any] | None) -> bool:
+    """Whether a part of the value is all that is kept, or nothing of it."""
+    return excerpt is not None and "value" not in excerpt
 
 
 def _is_left(row: Any) -> bool:

@@ -40,8 +40,8 @@ COLUMNS = (
 class Claim:
     """A claimed step: what to perform, and the fencing token (instance, path, number) under which to report.
 
-    ``own_key`` is what the step's ``idempotency_key`` came to, ``error_case`` the case whose fallback it is, ``overrides``
-    the instance's, as JSON text.
+    ``own_key`` is what the step's ``idempotency_key`` came to, ``error_case`` the case whose fallback it is,
+    ``overrides`` the instance's, as JSON text.
     """
 
     instance_id: UUID

@@ -15,7 +15,8 @@ from django.db.transaction import atomic
 
 from workflows_app.engine.errors import ActivityError, NotYet
 from workflows_app.engine.retry import LONGEST_REST
-from workflows_app.engine.service_document import Balance, Endpoint, Operation, Service
+from workflows_app.engine.service_document import Endpoint, Operation, Service
+from workflows_app.engine.service_schema import Balance
 
 log = logging.getLogger(__name__)
 

@@ -58,6 +58,7 @@ BEGIN
 END $$;
 
 -- Delete instances and all that is theirs; the newest entry of the audit trail is their checkpoint.
+-- Lines of logs go after the attempts: what is still being written waits for those, and finds them gone.
 -- Returns how many rows went of each kind.
 CREATE OR REPLACE FUNCTION wf_purge(p_instances uuid[]) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
@@ -65,7 +66,7 @@ DECLARE
     kind text;
     n bigint;
 BEGIN
-    FOREACH kind IN ARRAY ARRAY['event', 'attempt', 'step', 'timer', 'dispatch', 'subscription', 'consumption',
+    FOREACH kind IN ARRAY ARRAY['event', 'attempt', 'logline', 'step', 'timer', 'dispatch', 'subscription', 'consumption',
             'wakeup', 'slot', 'checkpoint', 'effect', 'artifact', 'callback', 'turn'] LOOP
         EXECUTE format('DELETE FROM %I WHERE instance_id = ANY ($1)', 'workflows_app_' || kind) USING p_instances;
         GET DIAGNOSTICS n = ROW_COUNT;

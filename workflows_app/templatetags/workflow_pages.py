@@ -17,12 +17,15 @@ from workflows_app import spans
 from workflows_app.activities.progress import words as progress_words
 from workflows_app.engine.states import STEP_OPEN
 from workflows_app.selectors.section_views import assigned_words
+from workflows_app.selectors.service_views import is_cut, kept
 from workflows_app.templatetags.looks import look_of
 
 register = template.Library()
 
 # Where PostgreSQL writes the signature of a reference to an artifact: whoever has it may hand the reference on.
-_SIGNATURE = re.compile(r'("\$artifact": "sha256:[0-9a-f]{64}", "signature": ")[0-9a-f]+')
+_SIGNATURE = re.compile(r'("\$artifact": "sha256:[0-9a-f]{64}",\s*"signature": ")[0-9a-f]+')
+# In the beginning of a canonical text other keys stand between.
+_ANY_SIGNATURE = re.compile(r'("signature":")[0-9a-f]+')
 
 
 @register.simple_tag
@@ -103,6 +106,16 @@ def readable(text: str | None, length: int) -> str:
         return shown
     value: Any = json.loads(shown)
     return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+@register.filter
+def excerpt(value: dict[str, Any], size: int | None) -> str:
+    """What is kept of a value, as indented JSON, or its beginning; and how large it was where it was cut."""
+    if not is_cut(value):
+        text = json.dumps(kept(value), ensure_ascii=False, indent=2)
+        return _SIGNATURE.sub(r"\1[hidden]", text)
+    beginning = _ANY_SIGNATURE.sub(r"\1[hidden]", kept(value) or "")
+    return f"{beginning} … of {size:,} bytes" if size is not None else f"Left out: {value.get('left_out')}"
 
 
 @register.simple_tag

@@ -45,7 +45,11 @@ def one(request: HttpRequest, name: str, version: str) -> HttpResponse:
         "drawing": graphs.of_version(found.pk, opened=request.GET.getlist("open")),
         "graph_title": f"{name} {version}",
         "problems": definitions.validate(text=found.source)[:PROBLEMS_SHOWN],
-        "statistics": version_statistics.statistics(workflow=name, version_id=found.pk) if see_instances else None,
+        "statistics": (
+            version_statistics.statistics(workflow=name, version_id=found.pk, document=found.document)
+            if see_instances
+            else None
+        ),
         "steps": page.steps[:SECTIONS_SHOWN],
         "steps_cut": len(page.steps) > SECTIONS_SHOWN,
         "block_length": BLOCK_LENGTH,

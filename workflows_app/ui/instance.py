@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -11,7 +12,7 @@ from django.utils import timezone
 
 from workflows_app.engine import overrides
 from workflows_app.engine.states import INSTANCE_ENDED, AttemptState
-from workflows_app.selectors import machine_views, obstacles, portions, section_views, standing
+from workflows_app.selectors import log_views, machine_views, obstacles, portions, section_views, standing
 from workflows_app.ui import acts as operators_acts
 from workflows_app.ui import graphs, machines, outline, sections, sentences, timelines
 from workflows_app.ui.access import OPERATE_INSTANCES, VIEW_ARTIFACTS, page_of_instances
@@ -23,6 +24,8 @@ ATTEMPTS_SHOWN = 100
 ATTEMPTS_DRAWN = 400
 """Of how many attempts the timeline is made."""
 ATTEMPT_FAILED = (AttemptState.FAILED, AttemptState.TIMED_OUT, AttemptState.LOST)
+LOG_LINES, LOG_LENGTH = 20, 3_000
+"""How many lines of an attempt are shown, the last ones, and characters of each; a page of its own has more."""
 ACTS_SHOWN = 50
 CHILDREN_SHOWN = 100
 ARTIFACTS_SHOWN = 100
@@ -62,11 +65,18 @@ def one(request: HttpRequest, instance_id: UUID) -> HttpResponse:
     inner.unfold(lines)
     every = [*lines, *inner.inside]
     effects = portions.effects_of(instance_id, number=EFFECTS_SHOWN)
+    queries = portions.effects_of(instance_id, number=EFFECTS_SHOWN, queries=True)
     if may_operate:
         operators_acts.offer_on(every, instance)
-        operators_acts.offer_on_calls(effects, instance)
+        operators_acts.offer_on_calls(sorted([*effects, *queries], key=lambda each: each.pk), instance)
     only_failed = request.GET.get("attempts") == "failed"
     listed = [each for each in attempts if each.state in ATTEMPT_FAILED] if only_failed else attempts
+    shown: list[Any] = listed[-ATTEMPTS_SHOWN:]
+    logs = log_views.excerpts(
+        instance_id, [(each.path, each.number) for each in shown], number=LOG_LINES, length=LOG_LENGTH
+    )
+    for each in shown:
+        each.log = logs.get((each.path, each.number))
     quiet = request.GET.get("refresh") == "off"
     timeline, timeline_cut = timelines.of_instance(instance, attempts, every, now=now)
     # The graph has more steps than the list, where a definition is long.
@@ -116,7 +126,9 @@ def one(request: HttpRequest, instance_id: UUID) -> HttpResponse:
         "steps_cut": len(lines) >= STEPS_SHOWN,
         "children": children[:CHILDREN_SHOWN],
         "children_cut": len(children) > CHILDREN_SHOWN,
-        "attempts": listed[-ATTEMPTS_SHOWN:],
+        "attempts": shown,
+        "log_length": LOG_LENGTH,
+        "failed_last": shown[-1].pk if shown and shown[-1].state in ATTEMPT_FAILED else None,
         "attempts_cut": len(listed) > ATTEMPTS_SHOWN or len(attempts) >= ATTEMPTS_DRAWN,
         "only_failed": only_failed,
         "values": [
@@ -130,6 +142,7 @@ def one(request: HttpRequest, instance_id: UUID) -> HttpResponse:
         "pages": pages,
         "acts": acts,
         "effects": effects,
+        "queries": queries,
         "artifacts": portions.artifacts_of(instance_id, number=ARTIFACTS_SHOWN),
         "may_download": request.user.has_perm(VIEW_ARTIFACTS),
         "is_open": is_open,

@@ -1,4 +1,4 @@
-"""The page of operations: who is there, what waits or begins later, what is held or in quarantine, the services."""
+"""The page of operations: who is there, what waits or begins later, what is held or in quarantine, services, calls."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from django.shortcuts import render
 from workflows_app.models import Hold
 from workflows_app.running import checkup
 from workflows_app.running.checkup import Health
+from workflows_app.selectors import call_statistics, overview, presence, service_views
 from workflows_app.selectors import operations as read
-from workflows_app.selectors import overview, presence, service_views
 from workflows_app.ui.access import page_of_instances
 
 RUNNING_SHOWN = 50
 PLANNED_SHOWN = 50
 QUARANTINED_SHOWN = 20
+CALLS_HOURS = 24
+"""How far back calls are counted."""
 HTMX = "HX-Request"
 
 
@@ -36,6 +38,7 @@ def operations(request: HttpRequest) -> HttpResponse:
         "holds": Hold.objects.order_by("id"),
         "quarantined": read.quarantined(number=QUARANTINED_SHOWN),
         "services": service_views.rows(),
+        "called": call_statistics.statistics(hours=CALLS_HOURS),
         "flower": settings.ORCHESTRATOR_FLOWER_URL,
     }
     return render(request, "ui/operations.html", context)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import copy_context
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
@@ -164,11 +164,14 @@ class CrewEffects:
         self._crew = crew
         self._key = key
 
+    def planned(self, *about: Any, key: str | None = None, **more: Any) -> AbstractContextManager[Effect]:
+        return self._at_home(self._effects.planned(*about, key=key or self._key, **more))
+
+    def asked(self, *about: Any, **more: Any) -> AbstractContextManager[Effect]:
+        return self._at_home(self._effects.asked(*about, **more))
+
     @contextmanager
-    def planned(
-        self, kind: str, target: str, facts: Mapping[str, Any] | None = None, *, key: str | None = None
-    ) -> Iterator[Effect]:
-        entry = self._effects.planned(kind, target, facts, key=key or self._key)
+    def _at_home(self, entry: AbstractContextManager[Effect]) -> Iterator[Effect]:
         effect = self._crew.do(entry.__enter__)
         try:
             yield effect

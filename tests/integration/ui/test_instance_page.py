@@ -350,9 +350,9 @@ def test_the_page_costs_the_same_queries_whatever_happened(
     instance = driver.start(flow(steps))
     driver.run(instance)
 
-    # Session, user, two for permissions, instance, steps, acts, attempts, called instances, artifacts, events. What an
-    # open one waits for: two more.
-    with django_assert_num_queries(12):
+    # Session, user, two for permissions, instance, steps, acts, attempts, their logs, queries, called instances,
+    # artifacts, events. What an open one waits for: two more.
+    with django_assert_num_queries(14):
         show(pages, instance)
 
 

@@ -137,6 +137,18 @@ def test_figures_are_of_this_version_and_for_those_who_may_see_instances(
     assert "Figures" not in plain(hidden.content.decode())
 
 
+def test_figures_say_how_often_a_cached_step_reused_a_result(driver: Driver, reader: Client) -> None:
+    choice = {"id": "either", "choice": [{"when": "true", "steps": [STEP | {"cache": {"ttl": "1h"}}]}]}
+    publish("1.0.0", choice, {"id": "tell", "activity": "core.echo"})
+    for _ in range(4):
+        driver.run(instances.start(name="trip", version="1.0.0", actor="ada"))
+
+    page = reader.get("/definitions/trip/1.0.0/")
+
+    assert page.context["statistics"]["cached"] == [{"step": "pay", "completed": 4, "reused": 3, "hit_ratio": 0.75}]
+    assert "pay 75.0% of 4" in plain(page.content.decode())
+
+
 def test_the_canvas_is_what_the_command_prints(reader: Client) -> None:
     publish("1.0.0", STEP, {"id": "tell", "activity": "core.echo"})
 

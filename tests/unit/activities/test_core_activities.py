@@ -75,4 +75,4 @@ def test_log_says_whose_message_it_is_and_no_message_can_forge_a_line(attempt, c
     assert record.name == "orchestrator.activity"
     assert "instance_id='i-1'" in record.getMessage()
     assert "step='pay'" in record.getMessage()
-    assert r"message='paid\nforged line'" in record.getMessage()
+    assert r"event='paid\nforged line'" in record.getMessage()

@@ -153,7 +153,7 @@ def _again_or_fail(
 ) -> None:
     step = draft.step(node.path)
     undo = step.role is Role.COMPENSATION
-    policy = {Role.ACTION: node.retry, Role.FALLBACK: None, Role.COMPENSATION: node.undo_retry}[step.role]
+    policy = node.retry_of(step.role)
     facts: dict[str, Any] = {"attempt_state": ended}
     if unknown and not undo:
         facts["effect_unknown"] = True

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any
 
 from workflows_app.engine import schemas
-from workflows_app.engine.definition.model import ActivityBody
+from workflows_app.engine.definition.model import ActivityBody, Step
 from workflows_app.engine.errors import OrchestratorError, Problem
 from workflows_app.engine.values import join_path
 from workflows_app.engine.verifier.activity_info import ActivityInfo
@@ -27,8 +27,7 @@ def problems(outline: Outline, registered: Mapping[str, ActivityInfo]) -> Iterat
 
 def performed(outline: Outline) -> Iterator[tuple[Keys, str, Mapping[str, Any]]]:
     """Yield the place, the name and the parameters of each activity that a document names."""
-    written = ((placed.keys, placed.step) for placed in outline.steps.values())
-    for keys, step in chain(written, actions(outline.definition)):
+    for keys, step in acting(outline):
         body, undo = step.body, step.compensate
         if isinstance(body, ActivityBody):
             yield keys, body.activity, body.parameters
@@ -37,6 +36,12 @@ def performed(outline: Outline) -> Iterator[tuple[Keys, str, Mapping[str, Any]]]
         for inner, reaction in step.on_error.written():
             if (instead := reaction.fallback) is not None:
                 yield (*keys, *inner, "fallback"), instead.activity, instead.parameters
+
+
+def acting(outline: Outline) -> Iterator[tuple[Keys, Step]]:
+    """Yield every step with its place; those of a state machine are its actions."""
+    written = ((placed.keys, placed.step) for placed in outline.steps.values())
+    return chain(written, actions(outline.definition))
 
 
 def _check(

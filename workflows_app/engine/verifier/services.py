@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
+from workflows_app.engine.definition.model import ActivityBody
 from workflows_app.engine.errors import Problem
 from workflows_app.engine.service_document import Operation, Service
 from workflows_app.engine.values import join_path
-from workflows_app.engine.verifier.activities import performed
+from workflows_app.engine.verifier.activities import acting, performed
 from workflows_app.engine.verifier.constants import known
 from workflows_app.engine.verifier.outline import Keys, Outline
 
@@ -20,8 +21,8 @@ ServiceOf = Callable[[str], Service | None]
 
 
 def problems(outline: Outline, service_of: ServiceOf) -> Iterator[Problem]:
-    """Yield the warning ``UNKNOWN_SERVICE`` and the errors ``UNKNOWN_OPERATION``, ``MISSING_REQUIRED_INPUT`` and
-    ``UNKNOWN_PARAMETER``.
+    """Yield the warnings ``UNKNOWN_SERVICE``, ``QUERY_COMPENSATED`` and ``COMMAND_CACHED`` and the errors
+    ``UNKNOWN_OPERATION``, ``MISSING_REQUIRED_INPUT`` and ``UNKNOWN_PARAMETER``.
 
     A service that is not registered may be so before the step runs; one that is registered says what it offers.
     """
@@ -41,6 +42,42 @@ def problems(outline: Outline, service_of: ServiceOf) -> Iterator[Problem]:
             yield Problem(code="UNKNOWN_OPERATION", path=join_path("", *where, "operation"), message=message)
         elif isinstance(operation, str):
             yield from _path(where, service.operations[operation], parameters.get("path_params") or {})
+
+    yield from _kinds(outline, service_of)
+
+
+def _kinds(outline: Outline, service_of: ServiceOf) -> Iterator[Problem]:
+    """What asks changes nothing that could be undone, and what is not sent has nothing done."""
+    for keys, step in acting(outline):
+        body, undo = step.body, step.compensate
+        found = _operation(body.activity, body.parameters, service_of) if isinstance(body, ActivityBody) else None
+        undoing = _operation(undo.activity, undo.parameters, service_of) if undo else None
+        if undo is not None and found is not None and found.is_query:
+            message = f"the step only asks, `{found.name}` is a query: there is nothing to undo"
+        elif undoing is not None and undoing.is_query:
+            message = f"`{undoing.name}` is a query: an undo that only asks undoes nothing"
+        else:
+            message = ""
+        if message:
+            path = join_path("", *keys, "compensate")
+            yield Problem(code="QUERY_COMPENSATED", path=path, message=message, severity="warning")
+        if step.cache is not None and found is not None and found.has_effect:
+            message = (
+                f"a reused result sends nothing, and `{found.name}` is a command; if it changes nothing, its service "
+                "should say `kind: query`"
+            )
+            path = join_path("", *keys, "cache")
+            yield Problem(code="COMMAND_CACHED", path=path, message=message, severity="warning")
+
+
+def _operation(activity: str, written: Mapping[str, Any], service_of: ServiceOf) -> Operation | None:
+    """Return the operation that an activity calls, as far as its constant parameters say it."""
+    if activity.partition("@")[0] != ACTIVITY:
+        return None
+    parameters = known(dict(written))
+    name, operation = parameters.get("service"), parameters.get("operation")
+    service = service_of(name) if isinstance(name, str) else None
+    return service.operations.get(operation) if service and isinstance(operation, str) else None
 
 
 def _called(outline: Outline) -> Iterator[tuple[Keys, Mapping[str, Any]]]:

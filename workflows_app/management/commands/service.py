@@ -9,15 +9,17 @@ from uuid import UUID
 from django.core.management.base import CommandError
 
 from workflows_app.engine.definition.yaml_writing import write_yaml
+from workflows_app.engine.errors import NotFound
 from workflows_app.engine.states import BreakerState
 from workflows_app.management.answers import DONE, AnsweringCommand, person
 from workflows_app.management.listing import table
 from workflows_app.management.reading import read
-from workflows_app.selectors import service_views
+from workflows_app.selectors import call_statistics, service_views
 from workflows_app.services import call_retries, service_registry
 from workflows_app.taming import tame
 
 LONGEST_LIST = 1000
+LONGEST_WINDOW = 720
 
 
 class Command(AnsweringCommand):
@@ -36,12 +38,17 @@ class Command(AnsweringCommand):
         verb("list", "List the registered services.")
         sub = verb("show", "Show a service, its breakers and its last calls.")
         sub.add_argument("name", metavar="NAME")
-        sub = verb("calls", "List the last calls of a service, or of an instance.")
-        sub.add_argument("name", metavar="NAME", nargs="?")
+        sub = verb("calls", "List the last calls of a service, or of an instance, or show one.")
+        sub.add_argument("name", metavar="NAME|CALL", nargs="?", help="a service, or the id of one call")
         sub.add_argument("--instance", type=UUID, metavar="ID", help="only those of this instance")
         sub.add_argument("--operation", help="only those of this operation")
         sub.add_argument("--failed", action="store_true", help="only those that failed, or of which nobody knows")
         sub.add_argument("--limit", type=int, default=service_views.MOST_CALLS, help="at most so many, 1000 at most")
+        sub = verb("statistics", "Count and measure what was called lately, by service and operation.")
+        sub.add_argument("name", metavar="NAME", nargs="?", help="only this service")
+        sub.add_argument(
+            "--hours", type=int, default=call_statistics.HOURS, help="how far back, 24 by default, 720 at most"
+        )
         sub = verb("retry", "Make a failed call again, if its step can.")
         sub.add_argument("call", type=int, metavar="CALL", help="its id, as `calls` lists it")
         sub.add_argument("--reason", default="", help="kept in the history and the audit trail")
@@ -89,6 +96,8 @@ class Command(AnsweringCommand):
         limit: int,
         **options: Any,
     ) -> tuple[Any, str]:
+        if name is not None and name.isascii() and name.isdigit():
+            return self._call(int(name))
         if name is None and instance is None:
             raise CommandError("name a service, or an instance with --instance", returncode=2)
         if not 1 <= limit <= LONGEST_LIST:
@@ -96,9 +105,34 @@ class Command(AnsweringCommand):
         found = service_views.calls(service=name, instance=instance, operation=operation, failed=failed, number=limit)
         if name is not None and not found:
             service_registry.find(name=name)  # what a service that was removed has left is shown all the same
-        shown = ("id", "planned_at", "service", "operation", "instance", "step", "attempt", "state", "status", "code")
+        shown = ["id", "planned_at", "service", "operation", "kind", "instance", "step", "attempt"]
+        shown += ["retries", "maximum", "state", "status", "code"]
         rows = [{key: call[key] for key in shown} for call in found]
         return {"calls": found}, table(rows) if rows else "no calls"
+
+    def do_statistics(self, *, name: str | None, hours: int, **options: Any) -> tuple[Any, str]:
+        if not 1 <= hours <= LONGEST_WINDOW:
+            raise CommandError(f"--hours is 1 to {LONGEST_WINDOW}", returncode=2)
+        found = call_statistics.statistics(hours=hours, service=name)
+        if name is not None and not found["calls"]:
+            service_registry.find(name=name)
+        rows = [
+            {
+                **{key: each[key] for key in ("service", "operation", "calls", "success_rate", "retries", "open")},
+                **{f"{key}_seconds": value for key, value in each["seconds"].items()},
+                **{f"{key}_bytes": value for key, value in each["bytes"].items()},
+            }
+            for each in found["operations"]
+        ]
+        head = f"the latest {call_statistics.MOST} calls" if found["cut"] else f"calls of the last {hours} h"
+        return found, f"{head}\n{table(rows)}" if rows else f"no calls within the last {hours} h"
+
+    @staticmethod
+    def _call(key: int) -> tuple[Any, str]:
+        found = service_views.calls(call=key, number=1) if key < 2**63 else []
+        if not found:
+            raise NotFound(f"there is no call {key}", code="CALL_NOT_FOUND")
+        return {"calls": found}, write_yaml(found[0]).rstrip()
 
     def do_retry(self, *, call: int, reason: str, **options: Any) -> tuple[Any, str]:
         instance, step, way = call_retries.again(call_id=call, actor=person(), reason=reason)

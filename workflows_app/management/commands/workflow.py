@@ -26,6 +26,7 @@ from workflows_app.management import (
     exporting,
     importing,
     listing,
+    logs,
     operating,
     purging,
     reporting,
@@ -90,6 +91,7 @@ class Command(AnsweringCommand):
         sub.add_argument("id", metavar="ID")
         sub = verb("history", "Print an instance's events.")
         sub.add_argument("id", metavar="ID")
+        logs.add_arguments(verb("logs", "Print what the attempts of an instance logged."), count)
         sub = verb("report", "Report an instance in numbers: steps, durations, bottlenecks, failures.")
         sub.add_argument("id", metavar="ID")
         tagging.add_arguments(verb("tag", "Add tags to an instance, or remove some."))
@@ -248,6 +250,10 @@ class Command(AnsweringCommand):
     def do_history(self, *, id: str, **options: Any) -> int:
         events = results.history(id)
         self.show({"events": events}, listing.history(events))
+        return DONE
+
+    def do_logs(self, *, id: str, step: str | None, attempt: int | None, limit: int, **options: Any) -> int:
+        self.show(*logs.answer(id=id, step=step, attempt=attempt, limit=limit))
         return DONE
 
     def do_report(self, *, id: str, **options: Any) -> int:
