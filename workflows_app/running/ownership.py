@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from psycopg2.extensions import parse_dsn
 
 from workflows_app.engine.errors import Refused
@@ -27,11 +27,13 @@ def as_owner() -> Iterator[None]:
         yield
         return
     url = os.environ.get("DATABASE_ADMIN_URL") or _embedded()
-    usual = dict(connection.settings_dict)
-    connection.close()
+    usual = connections[DEFAULT_DB_ALIAS]
+    # A connection of its own: other threads of the process go on as the application.
+    other = connections.create_connection(DEFAULT_DB_ALIAS)
+    if url:
+        other.settings_dict = {**usual.settings_dict, **settings_of(url, usual.settings_dict)}
+    connections[DEFAULT_DB_ALIAS] = other
     try:
-        if url:
-            connection.settings_dict.update(settings_of(url, usual))
         if not url or not _may_delete():
             raise Refused(
                 "the application's role may not delete history: set DATABASE_ADMIN_URL to the owner's address",
@@ -39,8 +41,8 @@ def as_owner() -> Iterator[None]:
             )
         yield
     finally:
-        connection.close()
-        connection.settings_dict.update(usual)
+        other.close()
+        connections[DEFAULT_DB_ALIAS] = usual
 
 
 def settings_of(url: str, usual: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from workflows_app.engine.definition.machine import Machine
+from workflows_app.engine.definition.retention import Retention
 
 MOST_ITEMS = 100_000
 """How many items a ``foreach`` may have."""
@@ -351,6 +352,7 @@ class Definition:
     on_timeout: str | None = None
     priority: str = "normal"
     concurrency: Concurrency | None = None
+    retention: Retention | None = None
     default_timeout: float | None = None
     default_retry: Retry | None = None
     infers_needs: bool = False

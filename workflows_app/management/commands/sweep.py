@@ -14,6 +14,7 @@ from typing import Any
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from workflows_app.management.answers import DONE, AnsweringCommand
+from workflows_app.running import keeping
 from workflows_app.services import presence, sweep
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class Command(AnsweringCommand):
         stop = threading.Event()
         for sign in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sign, lambda *_: stop.set())
+        keeping.begin(stop)
         here, next_sign = presence.Sign(kind="sweeper", name=f"sweep@{socket.gethostname()}", processes=0), 0.0
         while not stop.is_set():
             pause = interval
