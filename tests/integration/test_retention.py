@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from contextlib import closing
+from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
 
 from tests.integration.driver import Driver
 from tests.integration.test_commands import Shell, shell  # noqa: F401 - a fixture
+from tests.integration.ui.conftest import pages, viewer  # noqa: F401 - fixtures
+from tests.integration.ui.test_operations_page import words
 from workflows_app.engine.errors import DefinitionInvalid
 from workflows_app.models import AuditEntry, Event, Instance
+from workflows_app.running import checkup
 from workflows_app.services import definitions, retention, verification
 
 DAY = 86_400
@@ -19,10 +24,10 @@ CALLER = "workflow: %s\nversion: 1.0.0\nretention: 1d\nsteps: [{id: a, call: {wo
 
 
 @pytest.fixture
-def installation(settings: object) -> object:
+def installation(settings: Any) -> Any:
     """An installation that says nothing of retention itself, until a test does."""
-    settings.ORCHESTRATOR_RETENTION = None  # type: ignore[attr-defined]
-    settings.ORCHESTRATOR_RETENTION_THEN = "purge"  # type: ignore[attr-defined]
+    settings.ORCHESTRATOR_RETENTION = None
+    settings.ORCHESTRATOR_RETENTION_THEN = "purge"
     return settings
 
 
@@ -65,13 +70,13 @@ def test_each_goes_when_its_own_version_says_so(driver: Driver) -> None:
     assert left() == {"eternal", "silent", "waits"}
 
 
-def test_the_installation_decides_where_a_version_is_silent(driver: Driver, installation: object) -> None:
+def test_the_installation_decides_where_a_version_is_silent(driver: Driver, installation: Any) -> None:
     for name, kept in (("eternal", "forever"), ("silent", ""), ("long", "10d")):
         finished(driver, name, kept)
     driver.advance(2 * DAY)
     assert not retention.due()
 
-    installation.ORCHESTRATOR_RETENTION = float(DAY)  # type: ignore[attr-defined]
+    installation.ORCHESTRATOR_RETENTION = float(DAY)
     assert [(each.workflow, each.keep) for each in retention.due()] == [("silent", DAY)]
     retention.enforce()
 
@@ -144,12 +149,40 @@ def test_the_commands_and_the_plan_say_it(driver: Driver, shell: Shell) -> None:
     assert left() == set()
 
 
+def test_the_check_up_and_the_page_say_what_goes_next_and_that_nobody_does_it(
+    driver: Driver,
+    pages: Client,  # noqa: F811
+) -> None:
+    finished(driver, "short", "1d")
+    assert (checkup.retention().state, checkup.retention().detail) == ("ok", "Nobody's retention is over.")
+    assert "No finished instance is to be purged or archived now" in words(pages, "/operations/")
+
+    driver.advance(DAY + 60)
+    assert checkup.retention().state == "ok"
+    assert "short 1.0.0 1 d purge 1 2026-01-02 00:00:00" in words(pages, "/operations/")
+    driver.advance(2 * 3600)
+    found = checkup.retention()
+
+    assert (found.state, found.detail) == (
+        "warning",
+        "1 finished instances are to go, the first since 2026-01-02 00:00 UTC.",
+    )
+    assert "DATABASE_ADMIN_URL" in found.mend
+
+
+def test_the_check_up_fails_where_nothing_can_be_archived(driver: Driver, installation: Any) -> None:
+    finished(driver, "short", "{keep: 1d, then: archive}")
+    installation.ORCHESTRATOR_ARCHIVE = None
+
+    assert checkup.retention().state == "failed"
+
+
 def test_of_two_sweepers_one_does_it(driver: Driver) -> None:
     finished(driver, "short", "1d")
     driver.advance(DAY + 1)
 
-    with closing(connection.copy()) as other:
-        with other.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(hashtext('workflows_app.retention'))")
+    with closing(connection.copy()) as other, other.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(hashtext('workflows_app.retention'))")
         assert retention.enforce().counts["instance"] == 0
+        cursor.execute("SELECT pg_advisory_unlock(hashtext('workflows_app.retention'))")
     assert retention.enforce().counts["instance"] == 1

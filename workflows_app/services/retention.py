@@ -10,13 +10,13 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from workflows_app.engine.definition.retention import Then
 from workflows_app.engine.errors import OrchestratorError
@@ -44,6 +44,11 @@ class Due:
     instances: int
     oldest: datetime
 
+    @property
+    def since(self) -> datetime:
+        """When the first of them could have gone."""
+        return self.oldest + timedelta(seconds=self.keep)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enforced:
@@ -54,12 +59,22 @@ class Enforced:
     failures: tuple[tuple[UUID, str], ...] = ()
 
 
+def archives() -> bool:
+    """Whether anything is to be archived ever."""
+    return _those("archive").exists()
+
+
 def is_set() -> bool:
     """Whether anything is to go ever: the settings or some version say so."""
-    wanted = Q(retention_then__in=["purge", "archive"])
-    if settings.ORCHESTRATOR_RETENTION is not None:
+    return _those("purge", "archive").exists()
+
+
+def _those(*purposes: str) -> QuerySet[DefinitionVersion]:
+    """The versions whose instances meet one of these ends, by themselves or because the settings say so."""
+    wanted = Q(retention_then__in=purposes)
+    if settings.ORCHESTRATOR_RETENTION is not None and settings.ORCHESTRATOR_RETENTION_THEN in purposes:
         wanted |= Q(retention_then="")
-    return DefinitionVersion.objects.filter(wanted).exists()
+    return DefinitionVersion.objects.filter(wanted)
 
 
 def due(*, limit: int = MOST_LOOKED_AT) -> list[Due]:

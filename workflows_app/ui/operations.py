@@ -11,10 +11,13 @@ from workflows_app.running import checkup
 from workflows_app.running.checkup import Health
 from workflows_app.selectors import operations as read
 from workflows_app.selectors import overview, presence, service_views
+from workflows_app.services import archived, retention
 from workflows_app.ui.access import page_of_instances
 
 RUNNING_SHOWN = 50
 QUARANTINED_SHOWN = 20
+DUE_LOOKED_AT = 200
+ARCHIVED_SHOWN = 10
 HTMX = "HX-Request"
 
 
@@ -23,6 +26,7 @@ def operations(request: HttpRequest) -> HttpResponse:
     """Workers and sweepers, queues, holds, quarantine, services."""
     attempts = read.running()
     processes = read.processes(presence.processes(), attempts)
+    due = retention.due(limit=DUE_LOOKED_AT)
     context = {
         "now": presence.clock(),
         "processes": processes,
@@ -32,6 +36,9 @@ def operations(request: HttpRequest) -> HttpResponse:
         "holds": Hold.objects.order_by("id"),
         "quarantined": read.quarantined(number=QUARANTINED_SHOWN),
         "services": service_views.rows(),
+        "due": due,
+        "due_most": DUE_LOOKED_AT if sum(each.instances for each in due) >= DUE_LOOKED_AT else None,
+        "archived": archived.newest(number=ARCHIVED_SHOWN),
         "flower": settings.ORCHESTRATOR_FLOWER_URL,
     }
     return render(request, "ui/operations.html", context)
