@@ -1,6 +1,7 @@
-"""Keeping house: beside the sweep, a thread purges and archives what nobody keeps any longer.
+"""Keeping house: beside the sweep, and in ``make up``, a thread purges and archives what nobody keeps any longer.
 
-It has a connection of its own, as the role that may delete history: no pass of the sweep waits for it.
+It has a connection of its own, as the role that may delete history: no pass of the sweep waits for it. Where no such
+role is known it does nothing, and ``doctor`` says so.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import threading
 from django.db import DatabaseError, InterfaceError, connection
 
 from workflows_app.engine.errors import OrchestratorError
-from workflows_app.running.ownership import as_owner
+from workflows_app.running.ownership import as_owner, is_possible
 from workflows_app.services import retention
 
 log = logging.getLogger(__name__)
@@ -22,15 +23,19 @@ BATCHES = 20
 """How many a look takes at most; the rest follows with the next one."""
 
 
-def begin(stop: threading.Event) -> None:
-    """Start the thread; it ends soon after ``stop`` is set, at the end of a batch at the latest."""
-    threading.Thread(target=_go_on, args=[stop], name="retention", daemon=True).start()
+def begin(stop: threading.Event, *, owner: str | None = None) -> None:
+    """Start the thread; it ends with the process, or soon after ``stop`` is set.
+
+    Args:
+        owner: the address of a role that may delete history, where the environment does not name it.
+    """
+    threading.Thread(target=_go_on, args=[stop, owner], name="retention", daemon=True).start()
 
 
-def _go_on(stop: threading.Event) -> None:
+def _go_on(stop: threading.Event, owner: str | None) -> None:
     while not stop.wait(INTERVAL):
         try:
-            look()
+            look(owner)
         except OrchestratorError as problem:
             log.warning("what nobody keeps any longer stays: %s", problem.message)
         except (DatabaseError, InterfaceError) as problem:
@@ -41,15 +46,18 @@ def _go_on(stop: threading.Event) -> None:
             connection.close()
 
 
-def look() -> retention.Enforced | None:
-    """Purge and archive up to ``BATCHES`` batches; ``None`` where nothing is due.
+def look(owner: str | None = None) -> retention.Enforced | None:
+    """Purge and archive up to ``BATCHES`` batches; ``None`` where nothing is due, or nobody is known who may.
+
+    Args:
+        owner: as ``begin`` has it.
 
     Raises:
-        Refused: with code OWNER_NEEDED.
+        Refused: with code OWNER_NEEDED; who is known may not either.
     """
-    if not retention.is_set() or not retention.due(limit=1):
+    if not retention.is_set() or not retention.due(limit=1) or not is_possible(owner):
         return None
-    with as_owner():
+    with as_owner(owner):
         done = retention.enforce(batches=BATCHES)
     if done.checkpoints:
         log.info("%s instances are gone, their retention is over", done.counts["instance"])

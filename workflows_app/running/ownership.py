@@ -17,8 +17,11 @@ from workflows_app.running import postgres, roles
 
 
 @contextmanager
-def as_owner() -> Iterator[None]:
-    """Let the connection act as a role that may delete history, and be itself again afterwards.
+def as_owner(url: str | None = None) -> Iterator[None]:
+    """Let this thread's connection act as a role that may delete history, and be itself again afterwards.
+
+    Args:
+        url: the address of such a role; else ``DATABASE_ADMIN_URL``, or the embedded database's.
 
     Raises:
         Refused: OWNER_NEEDED; nothing says how to reach such a role, or the one that is named may not either.
@@ -26,7 +29,7 @@ def as_owner() -> Iterator[None]:
     if _may_delete():
         yield
         return
-    url = os.environ.get("DATABASE_ADMIN_URL") or _embedded()
+    url = url or _known()
     usual = connections[DEFAULT_DB_ALIAS]
     # A connection of its own: other threads of the process go on as the application.
     other = connections.create_connection(DEFAULT_DB_ALIAS)
@@ -43,6 +46,15 @@ def as_owner() -> Iterator[None]:
     finally:
         other.close()
         connections[DEFAULT_DB_ALIAS] = usual
+
+
+def is_possible(url: str | None = None) -> bool:
+    """Whether anything says how to reach a role that may delete history, or ours may itself."""
+    return bool(url or _known()) or _may_delete()
+
+
+def _known() -> str | None:
+    return os.environ.get("DATABASE_ADMIN_URL") or _embedded()
 
 
 def settings_of(url: str, usual: dict[str, Any]) -> dict[str, Any]:
