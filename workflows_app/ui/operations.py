@@ -10,8 +10,9 @@ from workflows_app.models import Hold
 from workflows_app.running import checkup
 from workflows_app.running.checkup import Health
 from workflows_app.selectors import operations as read
-from workflows_app.selectors import overview, presence, service_views
+from workflows_app.selectors import overview, presence, samples, service_views
 from workflows_app.services import archived, retention
+from workflows_app.ui import loads
 from workflows_app.ui.access import page_of_instances
 
 RUNNING_SHOWN = 50
@@ -25,11 +26,15 @@ HTMX = "HX-Request"
 def operations(request: HttpRequest) -> HttpResponse:
     """Workers and sweepers, queues, holds, quarantine, services."""
     attempts = read.running()
-    processes = read.processes(presence.processes(), attempts)
+    there = presence.processes()
+    lately = samples.last_hours()
     due = retention.due(limit=DUE_LOOKED_AT)
     context = {
         "now": presence.clock(),
-        "processes": processes,
+        "processes": read.processes(there, attempts),
+        "loads": loads.of_processes(there, lately),
+        "hosts": loads.of_hosts(there, lately),
+        "hours": samples.HOURS,
         "queues": overview.queues(),
         "running": attempts[:RUNNING_SHOWN],
         "more_running": max(0, len(attempts) - RUNNING_SHOWN),
