@@ -183,7 +183,9 @@ def test_one_that_cannot_be_archived_holds_up_no_other(driver: Driver, above: In
 
 
 @pytest.mark.parametrize("where", [None, "relative/folder"])
-def test_without_a_place_nothing_is_archived(driver: Driver, above: Instance, settings: Any, where: str | None) -> None:
+def test_without_a_place_nothing_is_archived(
+    driver: Driver, above: Instance, settings: Any, tmp_path: Path, where: str | None
+) -> None:
     settings.ORCHESTRATOR_ARCHIVE = where
 
     with pytest.raises(ArchiveFault):
@@ -191,6 +193,9 @@ def test_without_a_place_nothing_is_archived(driver: Driver, above: Instance, se
     settings.ORCHESTRATOR_ARCHIVE = settings.ORCHESTRATOR_ARTIFACTS
     with pytest.raises(ArchiveFault, match="a place of their own"):
         archive(driver)
+    settings.ORCHESTRATOR_FILE_ROOT = str(tmp_path)
+    with pytest.raises(ArchiveFault, match="rewritten by steps"):
+        archive(driver, str(tmp_path / "elsewhere"))
 
     assert Instance.objects.count() == 2
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from django.conf import settings
 
 from workflows_app.archives.faults import ArchiveFault, told
-from workflows_app.artifacts import backends
+from workflows_app.artifacts import backends, inspection
 from workflows_app.artifacts.backends import Backend
 
 
@@ -18,7 +18,8 @@ def at(folder: str) -> Backend:
         folder: an absolute path; empty: what the setting names.
 
     Raises:
-        ArchiveFault: ARCHIVE_NOT_ALLOWED if nothing is named, or what keeps artifacts, which go with their instance.
+        ArchiveFault: ARCHIVE_NOT_ALLOWED if nothing is named, or what keeps artifacts, which go with their instance,
+            or what steps may write to.
     """
     where = folder or settings.ORCHESTRATOR_ARCHIVE
     if not where:
@@ -29,6 +30,8 @@ def at(folder: str) -> Backend:
         )
     if folder and not Path(folder).is_absolute():
         raise ArchiveFault(f"{folder[:100]} is not an absolute folder", code="ARCHIVE_NOT_ALLOWED")
+    if not str(where).startswith("s3://") and inspection.overlaps(str(where), settings.ORCHESTRATOR_FILE_ROOT):
+        raise ArchiveFault("archives in ORCHESTRATOR_FILE_ROOT could be rewritten by steps", code="ARCHIVE_NOT_ALLOWED")
     with told():
         return backends.at(
             str(where),
