@@ -10,7 +10,6 @@ import logging
 import threading
 from typing import Any
 
-import psutil
 from celery.signals import worker_ready, worker_shutting_down
 from celery.worker import state
 from django.db import Error, connection
@@ -76,7 +75,7 @@ def _pool(processes: int) -> dict[str, int]:
 def _try(act: Any) -> None:
     try:
         act()
-    except (Error, psutil.Error, OSError) as problem:
+    except Error as problem:
         log.info("the worker could not say that it is there: %s", problem)
     finally:
         connection.close()

@@ -143,7 +143,7 @@ def test_the_commands_and_the_plan_say_it(driver: Driver, shell: Shell) -> None:
     code, told = shell.json("workflow", "retention")
     assert (code, told["instances"], told["more"]) == (0, 1, False)
     assert told["due"][0].items() >= {"workflow": "short", "keep": "1d", "then": "purge"}.items()
-    assert "finished instances are purged 1d after its end" in shell.run("workflow", "plan", "short")[1]
+    assert "finished instances are purged 1d after their end" in shell.run("workflow", "plan", "short")[1]
     code, told = shell.json("workflow", "retention", "--apply")
     assert (code, told["instances"], told["failures"]) == (0, 1, [])
     assert left() == set()

@@ -17,15 +17,17 @@ from workflows_app.selectors import results
 from workflows_app.services import archived, purging, retention
 
 VERBS = ("archive", "archived", "retention")
-MOST_VERIFIED = 100_000
 
 Answer = tuple[dict[str, Any], str]
 
 
 def add_arguments(
-    verb: Callable[[str, str], ArgumentParser], verbs: Any, add_format: Callable[[ArgumentParser], None]
+    verb: Callable[[str, str], ArgumentParser],
+    verbs: Any,
+    add_format: Callable[[ArgumentParser], None],
+    count: Callable[[str], int],
 ) -> None:
-    """Declare the verbs; ``verb`` adds one by name and help, ``verbs`` one that has actions of its own."""
+    """Declare the verbs; ``verb`` adds one by name and help, ``verbs`` one with actions; ``count`` reads a limit."""
     sub = verb("archive", "Write finished instances to archives, with all that they called, and delete them.")
     sub.add_argument("--before", type=moment, required=True, metavar="DATE", help="ended before 2026-01-31, in UTC")
     sub.add_argument("--to", metavar="FOLDER", help="instead of the place that ORCHESTRATOR_ARCHIVE names")
@@ -44,7 +46,7 @@ def add_arguments(
         act = acts.add_parser(action, help=help, description=help)
         if action == "list":
             act.add_argument("--workflow")
-            act.add_argument("--limit", type=int, choices=range(1, 1001), default=20, metavar="N", help="at most 1000")
+            act.add_argument("--limit", type=count, default=20, metavar="N", help="at most 1000 instances")
         elif action == "verify":
             act.add_argument("id", metavar="ID", nargs="?", help="only this one; all by default")
         else:
@@ -109,13 +111,15 @@ def _applied() -> tuple[dict[str, Any], str, bool]:
 
 
 def _verified(text: str | None) -> tuple[dict[str, Any], str, bool]:
-    rows = archived.newest(number=MOST_VERIFIED) if text is None else [archived.find(results.parse_id(text))]
-    roots = {row.root: row for row in rows}
-    faults = [(row, fault) for row in roots.values() if (fault := archived.fault_of(row)) is not None]
-    found = [{"archive": str(row.root), "code": fault.code, "reason": fault.message} for row, fault in faults]
+    rows = list(archived.tops()) if text is None else [archived.find(results.parse_id(text))]
+    found = [
+        {"archive": str(row.root), "code": fault.code, "reason": fault.message}
+        for row in rows
+        if (fault := archived.fault_of(row)) is not None
+    ]
     lines = [f"{each['archive']}: {each['reason']} ({each['code']})" for each in found]
-    summary = f"{len(roots)} archives verified, {len(found)} broken"
-    return {"verified": len(roots), "faults": found}, "\n".join([*lines, summary]), not found
+    summary = f"{len(rows)} archives verified, {len(found)} broken"
+    return {"verified": len(rows), "faults": found}, "\n".join([*lines, summary]), not found
 
 
 def _read(action: str, row: ArchivedInstance) -> Answer:

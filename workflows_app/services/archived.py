@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
+from django.db.models import F
+
 from workflows_app.archives import places, reading
 from workflows_app.archives.faults import ArchiveFault, damaged
 from workflows_app.archives.reading import Archive
@@ -29,6 +31,11 @@ def newest(*, workflow: str | None = None, number: int) -> list[ArchivedInstance
     """Return up to ``number`` archived instances, the last archived first."""
     rows = ArchivedInstance.objects.order_by("-archived_at", "-id")
     return list((rows if workflow is None else rows.filter(workflow=workflow))[:number])
+
+
+def tops() -> Iterator[ArchivedInstance]:
+    """Yield the instance at the top of each archive, in the order of archiving."""
+    return ArchivedInstance.objects.filter(pk=F("root")).order_by("archived_at", "id").iterator()
 
 
 @contextmanager

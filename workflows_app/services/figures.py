@@ -15,7 +15,10 @@ from django.conf import settings
 
 
 class Meter:
-    """Measures this process, its children and the machine; what needs two looks is missing from the first."""
+    """Measures this process, its children and the machine.
+
+    What needs two looks is missing from the first, and what the system does not tell from all of them.
+    """
 
     def __init__(self) -> None:
         self._at: float | None = None
@@ -34,18 +37,24 @@ class Meter:
         at = time.monotonic()
         seconds = None if self._at is None else at - self._at
         self._at = at
+        found: dict[str, Any] = {}
+        for part in (self._processes, self._memory, self._rates, self._disk):
+            # Whoever cannot be measured is there all the same.
+            with suppress(psutil.Error, OSError, RuntimeError):
+                found |= part(seconds)
+        return found
+
+    def _memory(self, _: float | None) -> dict[str, Any]:
         memory = psutil.virtual_memory()
-        found = {
-            **self._processes(seconds),
+        return {
             "processors": psutil.cpu_count() or 1,
             "host_memory": memory.total,
             "host_memory_used": memory.total - memory.available,
-            **self._rates(seconds),
         }
-        with suppress(OSError):
-            disk = psutil.disk_usage(str(_existing(Path(settings.STATE_DIR))))
-            found |= {"disk": disk.total, "disk_free": disk.free}
-        return found
+
+    def _disk(self, _: float | None) -> dict[str, Any]:
+        disk = psutil.disk_usage(str(_existing(Path(settings.STATE_DIR))))
+        return {"disk": disk.total, "disk_free": disk.free}
 
     def _processes(self, seconds: float | None) -> dict[str, Any]:
         spent: dict[int, float] = {}

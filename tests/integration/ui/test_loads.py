@@ -47,6 +47,16 @@ def test_a_process_measures_itself_and_its_machine() -> None:
     assert second["processors"] >= 1
 
 
+def test_what_the_system_does_not_tell_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_: Any, **__: Any) -> None:
+        raise PermissionError
+
+    for name in ("virtual_memory", "net_io_counters"):
+        monkeypatch.setattr(figures.psutil, name, refuses)
+
+    assert set(figures.Meter().read()) == {"memory", "disk", "disk_free"}
+
+
 def test_steps_are_counted_over_all_threads_of_a_process() -> None:
     before = tallies.total(tallies.COMPLETED), tallies.total(tallies.FAILED)
 

@@ -57,12 +57,12 @@ def dump_retention(retention: Retention | None) -> Any:
 
 
 def retention_words(retention: Retention) -> str:
-    """Say what becomes of an instance after its end.
+    """Say what becomes of finished instances.
 
     >>> retention_words(Retention(keep=86400.0, then=Then.ARCHIVE))
-    'archived 1d after its end'
+    'archived 1d after their end'
     """
     if retention.keep is None:
         return "kept for ever"
     act = "archived" if retention.then is Then.ARCHIVE else "purged"
-    return f"{act} {format_duration(retention.keep)} after its end"
+    return f"{act} {format_duration(retention.keep)} after their end"

@@ -106,7 +106,7 @@ class Command(AnsweringCommand):
         operating.add_arguments(verb, count)
         undoing.add_arguments(verbs, self.add_format)
         purging.add_arguments(verb)
-        archiving.add_arguments(verb, verbs, self.add_format)
+        archiving.add_arguments(verb, verbs, self.add_format, count)
 
     def answer(self, *, verb: str, **options: Any) -> int:
         if verb in operating.ACTS:
