@@ -170,6 +170,20 @@ def test_the_check_up_and_the_page_say_what_goes_next_and_that_nobody_does_it(
     assert "DATABASE_ADMIN_URL" in found.mend
 
 
+@pytest.mark.parametrize(("place", "codes"), [(None, ["ARCHIVE_NOT_CONFIGURED"]), ("/archive", [])])
+def test_publishing_warns_where_nothing_can_be_archived(
+    driver: Driver, installation: Any, place: str | None, codes: list[str]
+) -> None:
+    installation.ORCHESTRATOR_ARCHIVE = place
+
+    found = definitions.validate(text=ECHO % ("cold", "retention: {keep: 1d, then: archive}\n"))
+
+    assert [(each.code, each.path, each.severity) for each in found] == [
+        (code, "retention.then", "warning") for code in codes
+    ]
+    assert definitions.validate(text=ECHO % ("cold", "retention: 1d\n")) == []
+
+
 def test_the_check_up_fails_where_nothing_can_be_archived(driver: Driver, installation: Any) -> None:
     finished(driver, "short", "{keep: 1d, then: archive}")
     installation.ORCHESTRATOR_ARCHIVE = None

@@ -48,6 +48,7 @@ def _check(text: str | bytes) -> tuple[definition.Definition | None, list[Proble
         service_of=service_registry.at_hand,
         known_secrets=secrets.names,
         has_callbacks=callbacks.is_configured(),
+        has_archive=bool(settings.ORCHESTRATOR_ARCHIVE),
     )
     return parsed, problems, called
 
