@@ -182,6 +182,22 @@ def test_one_that_cannot_be_archived_holds_up_no_other(driver: Driver, above: In
     Instance.objects.filter(pk=above.pk).update(head_hash=above.head_hash)
 
 
+def test_a_place_that_is_gone_holds_up_no_version_that_needs_none(
+    driver: Driver, above: Instance, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "MOST_FAILURES", 1)
+    (tmp_path / "file").write_text("this is no folder")
+    settings.ORCHESTRATOR_ARCHIVE = str(tmp_path / "file")
+    driver.run(driver.start("workflow: plain\nversion: 1.0.0\nretention: 1d\nsteps: [{id: a, activity: core.echo}]"))
+    driver.advance(86_400 + 60)
+
+    done = retention.enforce()
+
+    assert set(Instance.objects.values_list("workflow", flat=True)) == {"above", "below"}
+    assert [key for key, _ in done.failures] == [above.pk]
+    assert retention.enforce(but=[above.pk]).failures == ()
+
+
 @pytest.mark.parametrize("where", [None, "relative/folder"])
 def test_without_a_place_nothing_is_archived(
     driver: Driver, above: Instance, settings: Any, tmp_path: Path, where: str | None

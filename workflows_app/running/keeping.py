@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
+from collections.abc import Iterable
+from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError, connection
 
@@ -21,6 +24,8 @@ INTERVAL = 60.0
 """Seconds between two looks."""
 BATCHES = 20
 """How many a look takes at most; the rest follows with the next one."""
+STUCK_SECONDS = 3600.0
+"""How long an instance that could not go is left alone, so that looks get to those behind it."""
 
 
 def begin(stop: threading.Event, *, owner: str | None = None) -> None:
@@ -33,9 +38,12 @@ def begin(stop: threading.Event, *, owner: str | None = None) -> None:
 
 
 def _go_on(stop: threading.Event, owner: str | None) -> None:
+    stuck: dict[UUID, float] = {}
     while not stop.wait(INTERVAL):
+        stuck = {key: since for key, since in stuck.items() if time.monotonic() - since < STUCK_SECONDS}
         try:
-            look(owner)
+            done = look(owner, but=stuck)
+            stuck |= {key: time.monotonic() for key, _ in done.failures} if done else {}
         except OrchestratorError as problem:
             log.warning("what nobody keeps any longer stays: %s", problem.message)
         except (DatabaseError, InterfaceError) as problem:
@@ -46,11 +54,12 @@ def _go_on(stop: threading.Event, owner: str | None) -> None:
             connection.close()
 
 
-def look(owner: str | None = None) -> retention.Enforced | None:
+def look(owner: str | None = None, *, but: Iterable[UUID] = ()) -> retention.Enforced | None:
     """Purge and archive up to ``BATCHES`` batches; ``None`` where nothing is due, or nobody is known who may.
 
     Args:
         owner: as ``begin`` has it.
+        but: instances that are left alone.
 
     Raises:
         Refused: with code OWNER_NEEDED; who is known may not either.
@@ -58,7 +67,7 @@ def look(owner: str | None = None) -> retention.Enforced | None:
     if not retention.is_set() or not retention.due(limit=1) or not is_possible(owner):
         return None
     with as_owner(owner):
-        done = retention.enforce(batches=BATCHES)
+        done = retention.enforce(batches=BATCHES, but=but)
     if done.checkpoints:
         log.info("%s instances are gone, their retention is over", done.counts["instance"])
     return done

@@ -7,7 +7,7 @@ goes with it, but not before a version among them says so too.
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -30,7 +30,7 @@ ACTOR = "retention"
 MOST_LOOKED_AT = 1000
 """How many instances whose time is over are looked at to say what would go."""
 MOST_FAILURES = 3
-"""After so many instances that cannot be archived or purged the rest waits for the next time."""
+"""After so many instances of a version that cannot be archived or purged the rest of it waits for the next time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,7 @@ def _those(*purposes: str) -> QuerySet[DefinitionVersion]:
 def due(*, limit: int = MOST_LOOKED_AT) -> list[Due]:
     """Return what would go now, by version; of more than ``limit`` instances the rest is left out."""
     found: dict[int, list[Any]] = defaultdict(list)
-    for row in _expired([], limit):
+    for row in _expired([], [], limit):
         found[row[0]].append(row)
     rows = DefinitionVersion.objects.filter(pk__in=found).select_related("definition")
     versions = {row.pk: row for row in rows.only("version", "retention_seconds", "definition__name")}
@@ -97,7 +97,7 @@ def due(*, limit: int = MOST_LOOKED_AT) -> list[Due]:
     ]
 
 
-def enforce(*, batches: int | None = None) -> Enforced:
+def enforce(*, batches: int | None = None, but: Iterable[UUID] = ()) -> Enforced:
     """Purge, or archive and purge, what nobody keeps any longer, batch by batch, each with its checkpoint.
 
     Of several that do this at once only one gets to work; the others return at once. What cannot go stays and holds
@@ -105,14 +105,15 @@ def enforce(*, batches: int | None = None) -> Enforced:
 
     Args:
         batches: at most so many; ``None``: all.
+        but: instances that are left alone.
     """
     total = dict.fromkeys(purging.COUNTED, 0)
     entries: list[int] = []
-    failed: dict[UUID, str] = {}
+    left, failed, in_vain = list(but), dict[UUID, str](), Counter[int]()
     number, size = 0, purging.BATCH
-    while (batches is None or number < batches) and len(failed) < MOST_FAILURES:
+    while batches is None or number < batches:
         number += 1
-        rows = _expired(failed, size)
+        rows = _expired(left, [version for version, times in in_vain.items() if times >= MOST_FAILURES], size)
         batch = [row for row in rows if row[0] == rows[0][0]]
         if not batch:
             break
@@ -121,7 +122,10 @@ def enforce(*, batches: int | None = None) -> Enforced:
         except OrchestratorError as problem:
             log.warning("%s instances cannot go: %s", len(batch), problem.message)
             if len(batch) == 1:
-                failed[batch[0][3]] = problem.message
+                version, *_, root, _ = batch[0]
+                left.append(root)
+                failed[root] = problem.message
+                in_vain[version] += 1
             size = 1  # one after the other: what holds up one does not hold up the others
             continue
         if taken is None:
@@ -149,9 +153,16 @@ def _take(batch: Sequence[Any]) -> tuple[dict[str, int], int] | None:
     return None if entry is None else (counts, entry)
 
 
-def _expired(failed: Iterable[UUID], limit: int) -> list[Any]:
-    """Return (version, what becomes of it, before, instance, its end) of instances whose time is over."""
+def _expired(but: list[UUID], versions: list[int], limit: int) -> list[Any]:
+    """Return (version, what becomes of it, before, instance, its end) of instances whose time is over.
+
+    Args:
+        but: instances that are left out.
+        versions: those of which all instances are.
+    """
     keep, then = settings.ORCHESTRATOR_RETENTION, settings.ORCHESTRATOR_RETENTION_THEN
     with connection.cursor() as cursor:
-        cursor.execute("SELECT * FROM wf_expired(%s, %s, %s::uuid[], %s)", [keep, then, list(failed), limit])
+        cursor.execute(
+            "SELECT * FROM wf_expired(%s, %s, %s::uuid[], %s::bigint[], %s)", [keep, then, but, versions, limit]
+        )
         return list(cursor.fetchall())

@@ -2,8 +2,10 @@
 
 -- Up to p_limit instances that nobody called and whose retention is over, as their version says it, or where that is
 -- silent, p_keep (seconds; empty: for ever) and p_then. One whose steps called a version that says more of its own stays
--- as long as that. p_except are left out.
-CREATE OR REPLACE FUNCTION wf_expired(p_keep float, p_then text, p_except uuid[], p_limit int)
+-- as long as that. Instances in p_except and versions in
+-- p_without are left out.
+CREATE OR REPLACE FUNCTION wf_expired(p_keep float, p_then text, p_except uuid[], p_without bigint[],
+    p_limit int)
 RETURNS TABLE (version bigint, purpose text, before timestamptz, root uuid, ended timestamptz)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -14,7 +16,8 @@ BEGIN
     FOR v IN SELECT d.id, CASE d.retention_then WHEN '' THEN p_then ELSE d.retention_then END::text AS purpose,
                 wf_clock() - make_interval(secs => coalesce(d.retention_seconds, p_keep)) AS before
             FROM workflows_app_definitionversion d
-            WHERE d.retention_then IN ('purge', 'archive') OR (d.retention_then = '' AND p_keep IS NOT NULL)
+            WHERE (d.retention_then IN ('purge', 'archive') OR (d.retention_then = '' AND p_keep IS NOT NULL))
+                AND d.id <> ALL (p_without)
             ORDER BY d.id LOOP
         -- In no order: that would look at all of them before the first is returned.
         RETURN QUERY SELECT v.id, v.purpose, v.before, x.id, x.ended_at FROM workflows_app_instance x
