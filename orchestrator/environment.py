@@ -39,6 +39,33 @@ def positive_duration(name: str, *, default: str, environment: Mapping[str, str]
     return seconds
 
 
+def duration_or_none(name: str, *, environment: Mapping[str, str] = os.environ) -> float | None:
+    """Return the seconds that a variable stands for, ``None`` where it is not set.
+
+    Raises:
+        SystemExit: it holds no duration, or one of zero.
+
+    >>> duration_or_none("KEEP", environment={}), duration_or_none("KEEP", environment={"KEEP": "1d"})
+    (None, 86400.0)
+    """
+    return positive_duration(name, default="", environment=environment) if environment.get(name) else None
+
+
+def one_of(name: str, words: tuple[str, ...], *, environment: Mapping[str, str] = os.environ) -> str:
+    """Return the word that a variable holds, the first one where it is not set.
+
+    Raises:
+        SystemExit: it holds another one.
+
+    >>> one_of("THEN", ("purge", "archive"), environment={})
+    'purge'
+    """
+    chosen = environment.get(name) or words[0]
+    if chosen not in words:
+        raise SystemExit(f"{name} is {chosen!r}; it must be one of {', '.join(words)}.")
+    return chosen
+
+
 def production_problems(environment: Mapping[str, str]) -> list[str]:
     """What forbids production mode under these variables, one sentence each; an empty list when nothing does.
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from django.db import connections
 
-from tasks import secrecy
+from tasks import secrecy, tallies
 from tasks.leases import Hold, Interrupted, keeper
 from tasks.log_capture import captured
 from workflows_app import failpoints
@@ -90,11 +90,13 @@ def run(claim: Claim, onward: Onward | None = None, *, slow: Callable[[], None] 
                 steps.postponed(claim=claim, error=known, seconds=raised.seconds)
                 return
             steps.failed(claim=claim, error=known, told=isinstance(raised, AttemptCancelled), onward=onward)
+            tallies.count(tallies.FAILED)
             return
         failpoints.hit("step.executed")
         drop_open_transactions()
         lines.write()
         steps.succeeded(claim=claim, output=output, onward=onward)
+        tallies.count(tallies.COMPLETED)
 
 
 def drop_open_transactions() -> None:

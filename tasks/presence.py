@@ -11,10 +11,12 @@ import threading
 from typing import Any
 
 from celery.signals import worker_ready, worker_shutting_down
+from celery.worker import state
 from django.db import Error, connection
 
+from tasks import tallies
 from workflows_app.activities import registry
-from workflows_app.services import presence
+from workflows_app.services import figures, presence
 
 log = logging.getLogger(__name__)
 
@@ -35,25 +37,39 @@ def end(**_: Any) -> None:
 
 
 def _go_on(consumer: Any) -> None:
+    meter = figures.Meter()
     while not _over.is_set():
-        _try(lambda: sign_of(consumer).give())
+        _try(lambda: sign_of(consumer, meter).give())
         _over.wait(presence.INTERVAL)
     _try(lambda: sign_of(consumer).withdraw())
 
 
-def sign_of(consumer: Any) -> presence.Sign:
+def sign_of(consumer: Any, meter: figures.Meter | None = None) -> presence.Sign:
     """Return what a worker says of itself; its queues may change while it runs.
 
     Args:
         consumer: Celery's.
+        meter: measures how busy it is; ``None``: it does not say.
     """
+    processes = int(getattr(consumer.pool, "num_processes", None) or 1)
     return presence.Sign(
         kind="worker",
         name=str(consumer.hostname),
         queues=sorted(consumer.app.amqp.queues.consume_from),
-        processes=int(getattr(consumer.pool, "num_processes", None) or 1),
+        processes=processes,
         activities=[each.key for each in registry.all()],
+        figures={} if meter is None else {**meter.read(), **_pool(processes)},
     )
+
+
+def _pool(processes: int) -> dict[str, int]:
+    """Return how many of a pool's processes are at work, and what they have done since it started."""
+    return {
+        "processes": processes,
+        "busy": min(processes, len(state.active_requests)),
+        "completed": tallies.total(tallies.COMPLETED),
+        "failed": tallies.total(tallies.FAILED),
+    }
 
 
 def _try(act: Any) -> None:

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from workflows_app.models import (
+    ArchivedInstance,
     Artifact,
     Attempt,
     AuditEntry,
@@ -32,6 +33,7 @@ from workflows_app.models import (
     PublishedEvent,
     Queue,
     Rate,
+    Sample,
     SavedView,
     Secret,
     Service,
@@ -281,6 +283,20 @@ class EffectAdmin(ReadOnly):
 class CheckpointAdmin(ReadOnly):
     list_display = ("instance_id", "path", "role", "attempt", "saved_at")
     search_fields = ("=instance__id", "=path")
+    ordering = ("-id",)
+
+
+@admin.register(ArchivedInstance)
+class ArchivedInstanceAdmin(ReadOnly):
+    list_display = ("id", "workflow", "version", "state", "ended_at", "archived_at", "archived_by")
+    search_fields = ("=id", "=root", "=workflow", "=correlation_id")
+    ordering = ("-archived_at", "-id")
+
+
+@admin.register(Sample)
+class SampleAdmin(ReadOnly):
+    list_display = ("at", "kind", "name", "host")
+    search_fields = ("name", "host")
     ordering = ("-id",)
 
 

@@ -10,7 +10,8 @@ Names in use: ``step.executed`` (the activity returned, its outcome is not commi
 is committed, what follows is not published), ``step.advanced`` (the outcome is committed, and with it the beginning of
 the step that the same worker performs next), ``dispatch.published`` (published, the message not acknowledged),
 ``event.committed`` (an event is committed, nobody has been handed it), ``notice.committed`` (what one instance tells
-another is committed, nobody was told yet).
+another is committed, nobody was told yet), ``archive.written`` (archives are written and read back, nothing is deleted
+yet).
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import environ
 
-from orchestrator.environment import positive_duration
+from orchestrator.environment import duration_or_none, one_of, positive_duration
 from orchestrator.settings.messaging import celery_settings
 from workflows_app.activities.discovery import SHIPPED_MODULES
 from workflows_app.running import folder_broker
@@ -170,6 +170,13 @@ ORCHESTRATOR_CALL_DEPTH = env.int("ORCHESTRATOR_CALL_DEPTH", default=32)
 ORCHESTRATOR_MAX_LOSSES = env.int("ORCHESTRATOR_MAX_LOSSES", default=5)
 # How long a published event is kept for waiters to come; a duration such as 7d.
 ORCHESTRATOR_EVENT_RETENTION = positive_duration("ORCHESTRATOR_EVENT_RETENTION", default="7d")
+# How long finished instances are kept where their definition does not say, a duration such as 90d, and what becomes of
+# them then: purge or archive; none: they are kept for ever.
+ORCHESTRATOR_RETENTION = duration_or_none("ORCHESTRATOR_RETENTION")
+ORCHESTRATOR_RETENTION_THEN = one_of("ORCHESTRATOR_RETENTION_THEN", ("purge", "archive"))
+# Where archives are kept: an absolute folder or s3://bucket/prefix; none: nothing is archived.
+ORCHESTRATOR_ARCHIVE = env.str("ORCHESTRATOR_ARCHIVE", default="") or None
+ORCHESTRATOR_ARCHIVE_ENDPOINT = env.str("ORCHESTRATOR_ARCHIVE_ENDPOINT", default="") or None
 ORCHESTRATOR_MAX_INPUT_BYTES = env.int("ORCHESTRATOR_MAX_INPUT_BYTES", default=1_000_000)
 ORCHESTRATOR_MAX_OUTPUT_BYTES = env.int("ORCHESTRATOR_MAX_OUTPUT_BYTES", default=1_000_000)
 ORCHESTRATOR_MAX_DOCUMENT_BYTES = env.int("ORCHESTRATOR_MAX_DOCUMENT_BYTES", default=1_000_000)

@@ -22,4 +22,5 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[:
 DATABASES = {"default": database(env.str("DATABASE_URL", default="") or postgres.url(STATE_DIR / "postgres"))}
 # Made when the first step uses it.
 ORCHESTRATOR_FILE_ROOT = env.str("ORCHESTRATOR_FILE_ROOT", default="") or str(STATE_DIR / "files")
+ORCHESTRATOR_ARCHIVE = env.str("ORCHESTRATOR_ARCHIVE", default="") or str(STATE_DIR / "archive")
 ORCHESTRATOR_ARTIFACTS = env.str("ORCHESTRATOR_ARTIFACTS", default="") or str(STATE_DIR / "artifacts")

@@ -137,6 +137,17 @@ def test_many_go_batch_by_batch_each_with_its_checkpoint(driver: Driver, monkeyp
     check_trail()
 
 
+def test_what_somebody_else_has_just_purged_leaves_no_second_checkpoint(driver: Driver) -> None:
+    gone = driver.start(ECHO)
+    driver.drain()
+    driver.advance(1)
+    purge(driver)
+
+    assert purging.take([gone.pk], before=driver.now, actor="eve", reason="") == ({}, None)
+
+    assert AuditEntry.objects.filter(action="instances.purged").count() == 1
+
+
 def test_what_has_not_ended_or_does_not_exist_is_refused(driver: Driver) -> None:
     instance = driver.start(ECHO)
 

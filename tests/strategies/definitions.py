@@ -117,6 +117,9 @@ class _Author:
         if self.chance():
             document["timeout"] = self.draw(st.sampled_from(["30d", "1w", "PT12H"]))
         if self.chance():
+            keeping = ["90d", "forever", {"keep": "1w", "then": "archive"}, {"keep": 60}]
+            document["retention"] = self.draw(st.sampled_from(keeping))
+        if self.chance():
             document["defaults"] = {"timeout": self.draw(_DURATIONS), "retry": self.retry([])}
         return document
 

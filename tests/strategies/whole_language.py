@@ -7,6 +7,7 @@ WHOLE = {
     "metadata": {"owner": "sales", "tags": ["orders"]},
     "input": {"type": "object"},
     "concurrency": {"limit": 10, "key": "${ input.customer_id }"},
+    "retention": {"keep": "90d", "then": "archive"},
     "triggers": [
         {"schedule": {"cron": "0 6 * * *", "timezone": "Europe/Berlin"}},
         {"webhook": {"path": "orders", "secret": "orders-hook", "input": "${ event.body }"}},

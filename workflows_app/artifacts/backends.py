@@ -60,13 +60,23 @@ def chosen() -> Backend:
         raise refusal(
             "ARTIFACTS_NOT_ALLOWED", "This installation keeps no artifacts: ORCHESTRATOR_ARTIFACTS is not set."
         )
-    if str(where).startswith(f"{SCHEME}://"):
-        return Objects(
-            str(where),
-            endpoint=settings.ORCHESTRATOR_ARTIFACTS_ENDPOINT,
-            staging=Path(settings.STATE_DIR) / "staging",
-        )
+    return at(str(where), endpoint=settings.ORCHESTRATOR_ARTIFACTS_ENDPOINT, named="ORCHESTRATOR_ARTIFACTS")
+
+
+def at(where: str, *, endpoint: str | None, named: str) -> Backend:
+    """The backend of a place.
+
+    Args:
+        where: an absolute folder, or ``s3://bucket/prefix``.
+        endpoint: address of the object store, ``None`` for Amazon's.
+        named: what a refusal calls the place.
+
+    Raises:
+        ActivityError: ARTIFACTS_NOT_ALLOWED if it is neither.
+    """
+    if where.startswith(f"{SCHEME}://"):
+        return Objects(where, endpoint=endpoint, staging=Path(settings.STATE_DIR) / "staging", named=named)
     root = Path(where)
     if not root.is_absolute() or ".." in root.parts:
-        raise refusal("ARTIFACTS_NOT_ALLOWED", "ORCHESTRATOR_ARTIFACTS is neither an absolute folder nor s3://bucket.")
+        raise refusal("ARTIFACTS_NOT_ALLOWED", f"{named} is neither an absolute folder nor s3://bucket.")
     return Folders(root)

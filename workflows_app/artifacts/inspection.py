@@ -47,7 +47,7 @@ def inspect() -> Inspection:
         )
     if isinstance(backend, Objects):
         return Inspection(detail=f"They are kept in {backend}, which answers.")
-    if _overlaps(str(settings.ORCHESTRATOR_ARTIFACTS), settings.ORCHESTRATOR_FILE_ROOT):
+    if overlaps(str(settings.ORCHESTRATOR_ARTIFACTS), settings.ORCHESTRATOR_FILE_ROOT):
         return Inspection(
             detail=f"{backend} and ORCHESTRATOR_FILE_ROOT lie one in the other: steps could rewrite artifacts.",
             mend="Give artifacts a folder of their own.",
@@ -56,7 +56,8 @@ def inspect() -> Inspection:
     return Inspection(detail=f"They are kept in {backend}, which is writable.")
 
 
-def _overlaps(one: str, other: str | None) -> bool:
+def overlaps(one: str, other: str | None) -> bool:
+    """Whether one of two folders lies in the other, or is it."""
     if not other:
         return False
     first, second = Path(one).resolve(), Path(other).resolve()

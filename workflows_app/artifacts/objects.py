@@ -33,15 +33,18 @@ class Objects:
         address: ``s3://bucket`` or ``s3://bucket/prefix``.
         endpoint: address of the store, ``None`` for Amazon's.
         staging: folder on this machine in which content is written, and hashed, first.
+        named: what a refusal calls the address.
 
     Raises:
         ActivityError: ARTIFACTS_NOT_ALLOWED if boto3 is not installed, or the address names no bucket.
     """
 
-    def __init__(self, address: str, *, endpoint: str | None, staging: Path) -> None:
+    def __init__(
+        self, address: str, *, endpoint: str | None, staging: Path, named: str = "ORCHESTRATOR_ARTIFACTS"
+    ) -> None:
         parts = urlsplit(address)
         if parts.scheme != SCHEME or not parts.netloc or parts.query or parts.fragment or "@" in parts.netloc:
-            raise refusal("ARTIFACTS_NOT_ALLOWED", "ORCHESTRATOR_ARTIFACTS is not s3://bucket or s3://bucket/prefix.")
+            raise refusal("ARTIFACTS_NOT_ALLOWED", f"{named} is not s3://bucket or s3://bucket/prefix.")
         self._bucket = parts.netloc
         self._prefix = f"{parts.path.strip('/')}/" if parts.path.strip("/") else ""
         self._endpoint = endpoint

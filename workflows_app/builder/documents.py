@@ -11,7 +11,7 @@ Document = dict[str, Any]
 
 WORKFLOW_KEYS = (
     "title", "description", "metadata", "input", "variables", "timeout", "on_failure", "on_cancel", "on_timeout",
-    "defaults", "output",
+    "retention", "defaults", "output",
 )  # fmt: skip
 STEP_KEYS = (
     "name", "description", "needs", "when", "join", "rest", "tolerate", "join_deadline", "timeout", "deadline", "retry",

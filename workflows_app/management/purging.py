@@ -32,21 +32,22 @@ def answer(verb: str, *, actor: str, **options: Any) -> tuple[dict[str, Any], st
     if verb == "delete":
         key = results.parse_id(options["id"])
         with as_owner():
-            return _told(purging.delete(instance_id=key, actor=actor, reason=reason), dry_run=False)
+            return told(purging.delete(instance_id=key, actor=actor, reason=reason), dry_run=False)
     before, dry_run = options["before"], options["dry_run"]
     if dry_run:
-        return _told(purging.purge(before=before, actor=actor, dry_run=True), dry_run=True)
+        return told(purging.purge(before=before, actor=actor, dry_run=True), dry_run=True)
     with as_owner():
-        return _told(purging.purge(before=before, actor=actor, reason=reason), dry_run=False)
+        return told(purging.purge(before=before, actor=actor, reason=reason), dry_run=False)
 
 
-def _told(found: Purged, *, dry_run: bool) -> tuple[dict[str, Any], str]:
+def told(found: Purged, *, dry_run: bool, done: str = "") -> tuple[dict[str, Any], str]:
+    """Return what went as a document and as text; ``done`` says it in other words than that it is deleted."""
     counts = {f"{kind}s": number for kind, number in found.counts.items()}
     document = {**counts, "checkpoints": list(found.checkpoints), "dry_run": dry_run}
     named = ", ".join(f"{number} {kind}" for kind, number in counts.items())
     entries = ", ".join(str(number) for number in found.checkpoints)
     signed = f"; audit entry {entries}" if entries else ""
-    return document, f"{named} {'would be deleted' if dry_run else 'are deleted'}{signed}"
+    return document, f"{named} {done or ('would be deleted' if dry_run else 'are deleted')}{signed}"
 
 
 def moment(text: str) -> datetime:

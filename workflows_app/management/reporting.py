@@ -8,9 +8,8 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from workflows_app.engine.errors import NotFound
 from workflows_app.management.listing import table
-from workflows_app.selectors import lists, reports
+from workflows_app.selectors import lists, reports, results
 from workflows_app.services import graphs
 from workflows_app.spans import duration
 from workflows_app.taming import tame
@@ -20,11 +19,11 @@ def answer(instance_id: UUID) -> tuple[dict[str, Any], str]:
     """Return an instance's report as a document and as text.
 
     Raises:
-        NotFound: with code INSTANCE_NOT_FOUND.
+        NotFound: with code INSTANCE_NOT_FOUND or INSTANCE_ARCHIVED.
     """
     found = lists.instances().filter(pk=instance_id).first()
     if found is None:
-        raise NotFound(f"there is no instance {instance_id}", code="INSTANCE_NOT_FOUND")
+        raise results.missing(instance_id)
     report = reports.report(found, graphs.of_row(found), now=timezone.now())
     return report, text(report)
 

@@ -1,5 +1,6 @@
 """Data and constraints. Behaviour lives in ``services``; what rows mean lives in ``engine``."""
 
+from workflows_app.models.archives import ArchivedInstance
 from workflows_app.models.artifacts import Artifact
 from workflows_app.models.callbacks import Callback
 from workflows_app.models.checkpoints import Checkpoint
@@ -18,9 +19,10 @@ from workflows_app.models.services import Breaker, Place, Service
 from workflows_app.models.slots import Slot, SlotKey
 from workflows_app.models.views import SavedView
 from workflows_app.models.work import Attempt, Dispatch, Notice, Queue, Timer
-from workflows_app.models.workers import Worker
+from workflows_app.models.workers import Sample, Worker
 
 __all__ = [
+    "ArchivedInstance",
     "Artifact",
     "Attempt",
     "AuditEntry",
@@ -44,6 +46,7 @@ __all__ = [
     "PublishedEvent",
     "Queue",
     "Rate",
+    "Sample",
     "SavedView",
     "Secret",
     "Service",

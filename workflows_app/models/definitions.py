@@ -59,6 +59,14 @@ class DefinitionVersion(models.Model):
     calls = models.JSONField(
         default=dict, db_default={}, help_text="What the workflows that it calls resolved to.", decoder=Decoder
     )
+    retention_seconds = models.FloatField(null=True, help_text="How long instances are kept after their end.")
+    retention_then = models.CharField(
+        max_length=8,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="``purge``, ``archive``, ``keep`` (for ever), or empty: what the installation says.",
+    )
     deprecated = models.BooleanField(default=False)
     published_at = models.DateTimeField(auto_now_add=True)
     published_by = models.CharField(max_length=150)
@@ -68,6 +76,11 @@ class DefinitionVersion(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["definition", "version"], name="definition_version_unique"),
+            models.CheckConstraint(
+                condition=models.Q(retention_then__in=["", "keep"], retention_seconds__isnull=True)
+                | models.Q(retention_then__in=["purge", "archive"], retention_seconds__isnull=False),
+                name="definition_version_retention_whole",
+            ),
         ]
         indexes = [
             models.Index(fields=["definition", "-major", "-minor", "-patch"], name="definition_version_order"),

@@ -18,6 +18,7 @@ class Worker(models.Model):
     queues = models.JSONField(default=list)
     processes = models.IntegerField(default=1, help_text="How many steps it runs at once.")
     activities = models.JSONField(default=list, help_text="``name@version`` of each that it has.")
+    figures = models.JSONField(default=dict, db_default={}, help_text="How busy it is; as in ``Sample``.")
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()
 
@@ -30,3 +31,21 @@ class Worker(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
+
+
+class Sample(models.Model):
+    """What a process said of itself and of its machine in one minute; kept for a day, also when it is gone."""
+
+    id = models.BigAutoField(primary_key=True)
+    kind = models.CharField(max_length=8, choices=KINDS)
+    name = models.CharField(max_length=200)
+    host = models.CharField(max_length=200)
+    at = models.DateTimeField(help_text="The beginning of the minute.")
+    figures = models.JSONField(default=dict, help_text="As ``services.figures`` names them.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["kind", "name", "host", "at"], name="sample_once_a_minute")]
+        indexes = [models.Index(fields=["at"], name="sample_age")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name} at {self.at}"

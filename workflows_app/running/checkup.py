@@ -26,6 +26,8 @@ TOO_FEW_BYTES: Final = 200_000_000
 # Seconds a published dispatch may wait for a worker before somebody should look.
 STALE_SECONDS: Final = 30
 PING_SECONDS: Final = 1.5
+# Seconds that finished instances may wait to be purged before somebody should look.
+LATE_SECONDS: Final = 3600
 
 
 class Health(StrEnum):
@@ -252,9 +254,43 @@ def keys() -> Finding:
     return ok(name, f"{count} stored secrets can be decrypted." if count else "No secret is stored.")
 
 
+def retention() -> Finding:
+    """Whether what nobody keeps any longer goes."""
+    from workflows_app.archives import places
+    from workflows_app.archives.faults import ArchiveFault, told
+    from workflows_app.selectors import presence
+    from workflows_app.services import retention
+
+    name = "retention"
+    if not retention.is_set():
+        return ok(name, "Finished instances are kept for ever.")
+    if retention.archives():
+        try:
+            with told():
+                problem = places.at("").problem()
+        except ArchiveFault as fault:
+            problem = fault.message
+        if problem is not None:
+            return failed(name, f"Nothing can be archived: {problem}.", "Correct ORCHESTRATOR_ARCHIVE.")
+    due = retention.due()
+    if not due:
+        return ok(name, "Nobody's retention is over.")
+    number, since = sum(each.instances for each in due), min(each.since for each in due)
+    most = "at least " if number >= retention.MOST_LOOKED_AT else ""
+    said = f"{most}{number} finished instances are to go, the first since {since:%Y-%m-%d %H:%M} UTC."
+    if since < presence.clock() - timedelta(seconds=LATE_SECONDS):
+        return warning(
+            name,
+            said,
+            "Give the sweeper DATABASE_ADMIN_URL and read its log, or run as the owner: manage.py workflow retention "
+            "--apply.",
+        )
+    return ok(name, said)
+
+
 # What rests on the database is looked at where that answers.
 ALONE: Final[tuple[Callable[[], Finding], ...]] = (disk, artifacts, secrets)
-ON_DATABASE: Final[tuple[Callable[[], Finding], ...]] = (migrations, separation, backlog, keys)
+ON_DATABASE: Final[tuple[Callable[[], Finding], ...]] = (migrations, separation, backlog, keys, retention)
 
 
 def findings() -> Iterator[Finding]:

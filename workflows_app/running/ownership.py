@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from psycopg2.extensions import parse_dsn
 
 from workflows_app.engine.errors import Refused
@@ -17,8 +17,11 @@ from workflows_app.running import postgres, roles
 
 
 @contextmanager
-def as_owner() -> Iterator[None]:
-    """Let the connection act as a role that may delete history, and be itself again afterwards.
+def as_owner(url: str | None = None) -> Iterator[None]:
+    """Let this thread's connection act as a role that may delete history, and be itself again afterwards.
+
+    Args:
+        url: the address of such a role; else ``DATABASE_ADMIN_URL``, or the embedded database's.
 
     Raises:
         Refused: OWNER_NEEDED; nothing says how to reach such a role, or the one that is named may not either.
@@ -26,12 +29,14 @@ def as_owner() -> Iterator[None]:
     if _may_delete():
         yield
         return
-    url = os.environ.get("DATABASE_ADMIN_URL") or _embedded()
-    usual = dict(connection.settings_dict)
-    connection.close()
+    url = url or _known()
+    usual = connections[DEFAULT_DB_ALIAS]
+    # A connection of its own: other threads of the process go on as the application.
+    other = connections.create_connection(DEFAULT_DB_ALIAS)
+    if url:
+        other.settings_dict = {**usual.settings_dict, **settings_of(url, usual.settings_dict)}
+    connections[DEFAULT_DB_ALIAS] = other
     try:
-        if url:
-            connection.settings_dict.update(settings_of(url, usual))
         if not url or not _may_delete():
             raise Refused(
                 "the application's role may not delete history: set DATABASE_ADMIN_URL to the owner's address",
@@ -39,8 +44,17 @@ def as_owner() -> Iterator[None]:
             )
         yield
     finally:
-        connection.close()
-        connection.settings_dict.update(usual)
+        other.close()
+        connections[DEFAULT_DB_ALIAS] = usual
+
+
+def is_possible(url: str | None = None) -> bool:
+    """Whether anything says how to reach a role that may delete history, or ours may itself."""
+    return bool(url or _known()) or _may_delete()
+
+
+def _known() -> str | None:
+    return os.environ.get("DATABASE_ADMIN_URL") or _embedded()
 
 
 def settings_of(url: str, usual: dict[str, Any]) -> dict[str, Any]:

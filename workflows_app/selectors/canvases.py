@@ -7,6 +7,7 @@ from typing import Any
 
 from workflows_app.engine.canvas import Canvas, Chain, Chord, Group, Plan, Task, tasks
 from workflows_app.engine.canvas.naming import ANY, named, shown
+from workflows_app.engine.definition.retention import dump_retention, retention_words
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.node import Node, NodeKind
 from workflows_app.taming import tame
@@ -26,6 +27,7 @@ def document(graph: Graph, canvases: Sequence[Canvas], *, fusing: bool) -> dict[
     return {
         "workflow": graph.definition.name,
         "version": graph.definition.version,
+        "retention": dump_retention(graph.definition.retention),
         "fusion": fusing,
         "largest_message_bytes": largest(canvases),
         "canvases": [
@@ -92,7 +94,8 @@ def largest(canvases: Sequence[Canvas]) -> int:
 def text(graph: Graph, canvases: Sequence[Canvas], *, fusing: bool) -> str:
     """Return a survey as people read it in a terminal."""
     name = f"{graph.definition.name} {graph.definition.version}"
-    order = list(_inferred(graph))
+    kept = graph.definition.retention
+    order = [*([f"finished instances are {retention_words(kept)}"] if kept else []), *_inferred(graph)]
     if not canvases:
         return "\n".join([f"{name}: the engine does all of it itself; no message is sent", *order])
     steps = sum(node.kind is NodeKind.ACTIVITY for node in graph.written.values())
@@ -117,7 +120,7 @@ def text(graph: Graph, canvases: Sequence[Canvas], *, fusing: bool) -> str:
     sent = [task for each in canvases for task in tasks(each.plan)]
     legend = [FUSED] * any(task.fused for task in sent) + [CHUNK] * any(task.mates for task in sent)
     legend += [REPEAT] * any(graph[task.step].depth for task in sent)
-    return "\n".join([*lines, *order, *([""] if legend else []), *legend])
+    return "\n".join([*lines, *([""] if kept else []), *order, *([""] if legend else []), *legend])
 
 
 def _inferred(graph: Graph) -> Iterator[str]:

@@ -14,6 +14,7 @@ from workflows_app.engine.errors import NotFound
 from workflows_app.engine.paths import chosen
 from workflows_app.engine.states import Role, StepState
 from workflows_app.models import (
+    ArchivedInstance,
     Attempt,
     Event,
     Instance,
@@ -44,11 +45,20 @@ def parse_id(text: str | UUID) -> UUID:
         raise NotFound(f"there is no instance {str(text)[:80]!r}", code="INSTANCE_NOT_FOUND") from problem
 
 
+def missing(instance_id: str | UUID) -> NotFound:
+    """The error of an instance that has no rows: there never was one, or it was purged, or archived."""
+    if ArchivedInstance.objects.filter(pk=instance_id).exists():
+        return NotFound(
+            f"instance {instance_id} was archived: read it with `workflow archived`", code="INSTANCE_ARCHIVED"
+        )
+    return NotFound(f"there is no instance {instance_id}", code="INSTANCE_NOT_FOUND")
+
+
 def instance(instance_id: str | UUID) -> Instance:
     """Return one instance with its steps and attempts.
 
     Raises:
-        NotFound: with code INSTANCE_NOT_FOUND.
+        NotFound: with code INSTANCE_NOT_FOUND or INSTANCE_ARCHIVED.
     """
     attempts = Prefetch("attempts", Attempt.objects.order_by("started_at", "id"))
     steps = Prefetch("steps", Step.objects.order_by("id"))
@@ -59,7 +69,7 @@ def instance(instance_id: str | UUID) -> Instance:
         .first()
     )
     if found is None:
-        raise NotFound(f"there is no instance {instance_id}", code="INSTANCE_NOT_FOUND")
+        raise missing(instance_id)
     return found
 
 
@@ -195,12 +205,12 @@ def why(instance_id: str | UUID) -> dict[str, Any]:
     """Return what ``why`` prints: what an instance waits for or does, what matters most first.
 
     Raises:
-        NotFound: with code INSTANCE_NOT_FOUND.
+        NotFound: with code INSTANCE_NOT_FOUND or INSTANCE_ARCHIVED.
     """
     key = parse_id(instance_id)
     found = Instance.objects.filter(pk=key).values("workflow", "version", "state").first()
     if found is None:
-        raise NotFound(f"there is no instance {instance_id}", code="INSTANCE_NOT_FOUND")
+        raise missing(instance_id)
     said = obstacles.of_one(key)
     return {
         "id": str(key),
@@ -221,12 +231,12 @@ def history(instance_id: str | UUID) -> list[dict[str, Any]]:
     """Return an instance's events in order.
 
     Raises:
-        NotFound: with code INSTANCE_NOT_FOUND.
+        NotFound: with code INSTANCE_NOT_FOUND or INSTANCE_ARCHIVED.
     """
     key = parse_id(instance_id)
     rows = list(Event.objects.filter(instance_id=key).order_by("sequence"))
     if not rows and not Instance.objects.filter(pk=key).exists():
-        raise NotFound(f"there is no instance {instance_id}", code="INSTANCE_NOT_FOUND")
+        raise missing(instance_id)
     return [
         {
             "sequence": row.sequence,

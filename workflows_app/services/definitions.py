@@ -48,6 +48,7 @@ def _check(text: str | bytes) -> tuple[definition.Definition | None, list[Proble
         service_of=service_registry.at_hand,
         known_secrets=secrets.names,
         has_callbacks=callbacks.is_configured(),
+        has_archive=bool(settings.ORCHESTRATOR_ARCHIVE),
     )
     return parsed, problems, called
 
@@ -85,9 +86,21 @@ def publish(*, text: str | bytes, actor: str) -> DefinitionVersion:
         document=definition.dump(parsed),
         text=text,
         actor=actor,
-        more=lambda: {"activities": resolve_activities(parsed), "calls": callees.stored(called)},
+        more=lambda: {
+            "activities": resolve_activities(parsed),
+            "calls": callees.stored(called),
+            **_retention(parsed),
+        },
     )
     return found
+
+
+def _retention(parsed: definition.Definition) -> dict[str, Any]:
+    """Return the columns that say how long instances of a version are kept."""
+    kept = parsed.retention
+    if kept is None:
+        return {}
+    return {"retention_seconds": kept.keep, "retention_then": "keep" if kept.keep is None else kept.then.value}
 
 
 def resolve_activities(parsed: definition.Definition) -> dict[str, Any]:

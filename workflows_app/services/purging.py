@@ -1,7 +1,8 @@
 """Purging: whole finished instances are deleted, with all that they called; a signed checkpoint stays behind.
 
-What goes together: an instance that nobody called, and every instance below it. Content outside the database goes while
-their rows are locked; what is interrupted before the commit leaves rows without content, which the next purge deletes.
+Where they are archived, that is done first, in the same transaction, and the checkpoint names the archives. What goes
+together: an instance that nobody called, and every instance below it. Content outside the database goes while their
+rows are locked; what is interrupted before the commit leaves rows without content, which the next purge deletes.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from workflows_app.archives import places
 from workflows_app.artifacts import store
 from workflows_app.engine.errors import NotFound, StateForbids
 from workflows_app.models import Artifact, Instance
-from workflows_app.services import audit, interventions, purge_checkpoints
+from workflows_app.services import archiving, audit, interventions, purge_checkpoints
 
 BATCH = 50
 """Instances that nobody called in one transaction; what they called comes on top."""
@@ -34,7 +36,9 @@ class Purged:
     checkpoints: tuple[int, ...] = ()
 
 
-def purge(*, before: datetime, actor: str, reason: str = "", dry_run: bool = False) -> Purged:
+def purge(
+    *, before: datetime, actor: str, reason: str = "", dry_run: bool = False, archive: str | None = None
+) -> Purged:
     """Delete every instance that ended before a time, whole and batch by batch, each batch with its checkpoint.
 
     An instance stays if one that called it, or one that it called, has not ended by then, or has to be told something.
@@ -42,12 +46,16 @@ def purge(*, before: datetime, actor: str, reason: str = "", dry_run: bool = Fal
     Args:
         before: aware.
         dry_run: count only.
+        archive: where to archive them first, as ``archives.places`` has it; ``None``: they are not archived.
 
     Raises:
         InputInvalid: a reason that cannot be stored.
+        ArchiveFault: they cannot be archived; batches before are.
         ActivityError: artifacts cannot be deleted (ARTIFACTS_FAILED, ARTIFACTS_NOT_ALLOWED); batches before are gone.
     """
     interventions.check_reason(reason)
+    if archive is not None:
+        places.at(archive)
     total = dict.fromkeys(COUNTED, 0)
     entries: list[int] = []
     for roots in _batches(before):
@@ -55,7 +63,7 @@ def purge(*, before: datetime, actor: str, reason: str = "", dry_run: bool = Fal
         if dry_run:
             found, sequence = _count(family), None
         else:
-            found, sequence = _purge(roots, before=before, actor=actor, reason=reason)
+            found, sequence = take(roots, before=before, actor=actor, reason=reason, archive=archive)
         total = {kind: number + found.get(kind, 0) for kind, number in total.items()}
         entries += [] if sequence is None else [sequence]
     return Purged(counts=total, checkpoints=tuple(entries))
@@ -74,29 +82,47 @@ def delete(*, instance_id: UUID, actor: str, reason: str = "") -> Purged:
         raise NotFound(f"there is no instance {instance_id}", code="INSTANCE_NOT_FOUND")
     if why := _unpurgeable(instance_id, None):
         raise StateForbids(f"the instance cannot be deleted: {why}")
-    found, sequence = _purge([instance_id], before=None, actor=actor, reason=reason)
+    found, sequence = take([instance_id], before=None, actor=actor, reason=reason)
     if sequence is None:
         raise StateForbids("the instance cannot be deleted: it has come back to life")
     return Purged(counts={kind: found[kind] for kind in COUNTED}, checkpoints=(sequence,))
 
 
-def _purge(roots: list[UUID], *, before: datetime | None, actor: str, reason: str) -> tuple[dict[str, int], int | None]:
-    """Delete some instances with all that they called; those that came back to life meanwhile stay."""
+def take(
+    roots: list[UUID], *, before: datetime | None, actor: str, reason: str, archive: str | None = None
+) -> tuple[dict[str, int], int | None]:
+    """Delete some instances with all that they called, in one transaction; those that came back to life stay.
+
+    Args:
+        roots: instances that nobody called.
+        before: they ended before it; ``None``: whenever they ended.
+        archive: as ``purge`` has it.
+
+    Returns:
+        How many rows went of each kind, and the entry on the audit trail; ``None`` where nothing went.
+
+    Raises:
+        ArchiveFault, ActivityError: nothing is deleted.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
         family = _families(roots)
         cursor.execute("SELECT wf_checkpoint(%s), wf_clock()", [family])
         listed, at = cursor.fetchone()
-        still = [root for root in roots if not _unpurgeable(root, before)]
+        known = json.loads(listed)
+        still = [root for root in roots if str(root) in known and not _unpurgeable(root, before)]
         if not still:
             return {}, None
-        going = {str(key) for key in _families(still)}
-        instances = {key: facts for key, facts in json.loads(listed).items() if key in going}
+        families = {root: _families([root]) for root in still}
+        keys = [key for family in families.values() for key in family]
+        archived = {} if archive is None else archiving.write_all(families, place=archive)
+        instances = {str(key): known[str(key)] for key in keys}
         facts: dict[str, Any] = {
             "before": before.isoformat() if before else None,
             "at": at.isoformat(),
             "reason": reason,
             "instances": instances,
             "events": sum(each["events"] for each in instances.values()),
+            **({"archives": {str(root): each.digest for root, each in archived.items()}} if archived else {}),
         }
         target = str(still[0]) if before is None else f"{len(instances)} instances"
         # From here to the commit the trail is ours: the checkpoint is its last entry while the histories go.
@@ -106,7 +132,8 @@ def _purge(roots: list[UUID], *, before: datetime | None, actor: str, reason: st
             target=target,
             data=purge_checkpoints.signed(facts, actor=actor),
         )
-        keys = [UUID(key) for key in going]
+        if archive is not None:
+            archiving.record(families, archived, place=archive, actor=actor, at=at, entry=sequence)
         with_content = Artifact.objects.filter(instance_id__in=keys).values_list("instance_id", flat=True)
         artifacts = sum(store.delete_of(key) for key in with_content.order_by("instance_id").distinct())
         cursor.execute("SELECT wf_purge(%s)", [keys])

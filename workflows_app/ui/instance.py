@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -14,7 +14,7 @@ from workflows_app.engine import overrides
 from workflows_app.engine.states import INSTANCE_ENDED, AttemptState
 from workflows_app.selectors import log_views, machine_views, obstacles, portions, section_views, standing
 from workflows_app.ui import acts as operators_acts
-from workflows_app.ui import graphs, machines, outline, sections, sentences, timelines
+from workflows_app.ui import archived, graphs, machines, outline, sections, sentences, timelines
 from workflows_app.ui.access import OPERATE_INSTANCES, VIEW_ARTIFACTS, page_of_instances
 from workflows_app.ui.iterations import Unfolding
 from workflows_app.ui.pages import pages_of_history
@@ -46,7 +46,7 @@ def one(request: HttpRequest, instance_id: UUID) -> HttpResponse:
     """One instance: how it stands and why, steps, attempts, data, history and what operators did to it."""
     instance = portions.overview(instance_id, length=VALUE_LENGTH)
     if instance is None:
-        raise Http404(f"There is no instance {instance_id}.")
+        return archived.page(request, instance_id)
     now, starts_at = timezone.now(), standing.starts_at(instance)
     document = instance.definition_version.document
     machine = machine_views.view(instance)

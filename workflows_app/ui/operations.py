@@ -9,8 +9,10 @@ from django.shortcuts import render
 from workflows_app.models import Hold
 from workflows_app.running import checkup
 from workflows_app.running.checkup import Health
-from workflows_app.selectors import call_statistics, overview, presence, service_views
+from workflows_app.selectors import call_statistics, overview, presence, samples, service_views
 from workflows_app.selectors import operations as read
+from workflows_app.services import archived, retention
+from workflows_app.ui import loads
 from workflows_app.ui.access import page_of_instances
 
 RUNNING_SHOWN = 50
@@ -18,6 +20,8 @@ PLANNED_SHOWN = 50
 QUARANTINED_SHOWN = 20
 CALLS_HOURS = 24
 """How far back calls are counted."""
+DUE_LOOKED_AT = 200
+ARCHIVED_SHOWN = 10
 HTMX = "HX-Request"
 
 
@@ -26,10 +30,15 @@ def operations(request: HttpRequest) -> HttpResponse:
     """Workers and sweepers, queues, planned starts, holds, quarantine, services."""
     attempts = read.running()
     planned = read.planned(number=PLANNED_SHOWN + 1)
-    processes = read.processes(presence.processes(), attempts)
+    there = presence.processes()
+    lately = samples.last_hours()
+    due = retention.due(limit=DUE_LOOKED_AT)
     context = {
         "now": presence.clock(),
-        "processes": processes,
+        "processes": read.processes(there, attempts),
+        "loads": loads.of_processes(there, lately),
+        "hosts": loads.of_hosts(there, lately),
+        "hours": samples.HOURS,
         "queues": overview.queues(),
         "running": attempts[:RUNNING_SHOWN],
         "more_running": max(0, len(attempts) - RUNNING_SHOWN),
@@ -39,6 +48,9 @@ def operations(request: HttpRequest) -> HttpResponse:
         "quarantined": read.quarantined(number=QUARANTINED_SHOWN),
         "services": service_views.rows(),
         "called": call_statistics.statistics(hours=CALLS_HOURS),
+        "due": due,
+        "due_most": DUE_LOOKED_AT if sum(each.instances for each in due) >= DUE_LOOKED_AT else None,
+        "archived": archived.newest(number=ARCHIVED_SHOWN),
         "flower": settings.ORCHESTRATOR_FLOWER_URL,
     }
     return render(request, "ui/operations.html", context)

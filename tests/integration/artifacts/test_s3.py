@@ -17,6 +17,7 @@ from workflows_app.artifacts.references import Reference
 from workflows_app.engine.errors import ActivityError
 from workflows_app.models import Artifact
 from workflows_app.running import checkup
+from workflows_app.services import archived, purging
 
 boto3 = pytest.importorskip("boto3")
 moto_server = pytest.importorskip("moto.server")
@@ -142,3 +143,21 @@ def test_doctor_asks_the_bucket(bucket: Any) -> None:
 
     assert found.state is checkup.Health.OK
     assert "s3://kept/some/prefix/" in found.detail
+
+
+def test_archives_are_kept_there_and_read_again(bucket: Any, driver: Driver, endpoint: str, settings: Any) -> None:
+    settings.ORCHESTRATOR_ARCHIVE, settings.ORCHESTRATOR_ARCHIVE_ENDPOINT = f"s3://{BUCKET}/archive", endpoint
+    ended = driver.start("workflow: plain\nversion: 1.0.0\nsteps: [{id: a, activity: core.echo}]")
+    kept = keep(ended.pk)
+    driver.run(ended)
+    driver.advance(60)
+
+    purging.purge(before=driver.now, actor="ada", archive="")
+
+    row = archived.find(ended.pk)
+    assert set(keys(bucket)) == {f"archive/{ended.pk}/{row.digest}", f"archive/{ended.pk}/{kept.digest}"}
+    assert archived.fault_of(row) is None
+    bucket.put_object(Bucket=BUCKET, Key=f"archive/{ended.pk}/{row.digest}", Body=b"another")
+    fault = archived.fault_of(row)
+    assert fault is not None
+    assert fault.code == "ARCHIVE_DAMAGED"

@@ -47,9 +47,13 @@ def application_url(owner_url: str) -> Iterator[str]:
 
 
 def purge(**environment: str) -> subprocess.CompletedProcess[str]:
+    return manage("workflow", "purge", "--before", "2000-01-01", "--format", "json", **environment)
+
+
+def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     usual = {key: value for key, value in os.environ.items() if not key.startswith(("DATABASE_", "DJANGO_"))}
     return subprocess.run(
-        [sys.executable, "manage.py", "workflow", "purge", "--before", "2000-01-01", "--format", "json"],
+        [sys.executable, "manage.py", *arguments],
         cwd=settings.BASE_DIR,
         env={**usual, "ORCHESTRATOR_ENV": "dev", **environment},
         capture_output=True,
@@ -78,3 +82,16 @@ def test_with_the_owners_address_the_same_command_purges(application_url: str, o
 
     assert answer.returncode == 0, answer
     assert '"instances": 0' in answer.stdout
+
+
+def test_what_nobody_keeps_goes_where_an_owner_is_known_and_stays_where_none_is(
+    application_url: str, owner_url: str
+) -> None:
+    look = (
+        "from workflows_app.running import keeping; from workflows_app.services import retention; "
+        "retention.is_set = lambda: True; retention.due = lambda limit: [1]; print(keeping.look())"
+    )
+
+    for owner, said in (("", "None"), (owner_url, "'instance': 0")):
+        answer = manage("shell", "-c", look, DATABASE_URL=application_url, DATABASE_ADMIN_URL=owner)
+        assert (answer.returncode, said in answer.stdout) == (0, True), answer

@@ -33,6 +33,7 @@ from workflows_app.engine.definition.model import (
     WaitBody,
 )
 from workflows_app.engine.definition.reactions import ErrorCase, OnError, Reaction, Reactions
+from workflows_app.engine.definition.retention import dump_retention
 from workflows_app.engine.durations import format_duration
 
 Document = dict[str, Any]
@@ -65,6 +66,7 @@ def dump(definition: Definition) -> Document:
             on_timeout=definition.on_timeout,
             priority=None if definition.priority == "normal" else definition.priority,
             concurrency=_concurrency(definition.concurrency),
+            retention=dump_retention(definition.retention),
             defaults=defaults or None,
         ),
         **(dump_machine(machine, _step) if machine else {"steps": [_step(step) for step in definition.steps]}),

@@ -12,6 +12,7 @@ from typing import Any
 
 from workflows_app.engine.definition.machine import Machine
 from workflows_app.engine.definition.reactions import FAILING, Reactions
+from workflows_app.engine.definition.retention import Retention
 
 MOST_ITEMS = 100_000
 """How many items a ``foreach`` may have."""
@@ -345,6 +346,7 @@ class Definition:
     on_timeout: str | None = None
     priority: str = "normal"
     concurrency: Concurrency | None = None
+    retention: Retention | None = None
     default_timeout: float | None = None
     default_retry: Retry | None = None
     infers_needs: bool = False

@@ -43,6 +43,7 @@ from workflows_app.engine.definition.model import (
 )
 from workflows_app.engine.definition.moments import normal_moment
 from workflows_app.engine.definition.reactions import ErrorCase, OnError, Reaction, Reactions, Threshold
+from workflows_app.engine.definition.retention import parse_retention
 from workflows_app.engine.durations import parse_duration
 from workflows_app.engine.errors import Problem
 from workflows_app.engine.values import faults
@@ -84,6 +85,7 @@ def parse(document: Mapping[str, Any]) -> Definition:
         on_timeout=document.get("on_timeout"),
         priority=document.get("priority", "normal"),
         concurrency=_concurrency(document.get("concurrency")),
+        retention=parse_retention(document.get("retention")),
         default_timeout=_duration(defaults.get("timeout")),
         default_retry=_retry(defaults.get("retry")),
         infers_needs="needs" in defaults,

@@ -9,6 +9,7 @@ from typing import Any
 from workflows_app.engine import needs
 from workflows_app.engine.definition.dumping import dump
 from workflows_app.engine.definition.model import Definition
+from workflows_app.engine.definition.retention import parse_retention, retention_words
 from workflows_app.engine.definition.shape import written_steps
 from workflows_app.engine.definition.yaml_writing import write_yaml
 from workflows_app.engine.documentation.diagram import diagram
@@ -109,6 +110,8 @@ def _facts(document: Mapping[str, Any]) -> list[Fact]:
         found.append(Fact(label[:1].upper() + label[1:], sentence(*words)))
     if document.get("timeout"):
         found.append(Fact("Time-out", sentence(f"{document['timeout']} for the whole instance")))
+    if retention := parse_retention(document.get("retention")):
+        found.append(Fact("Finished instances", sentence(retention_words(retention))))
     undoable = any(isinstance(step.get("compensate"), Mapping) for step in written_steps(document))
     for key, label in _ENDINGS.items():
         choice = document.get(key) or ("compensate" if undoable else "stop")

@@ -14,7 +14,8 @@ Codes of errors: ``UNKNOWN_NEED``, ``CYCLIC_DEPENDENCY``, ``GOTO_TARGET`` (order
 ``CALLBACK_PLACE``, ``CALLBACK_CACHED`` (callbacks); the codes of ``schemas.check_schema`` (``input``).
 Codes of warnings: ``BRANCH_NO_DEFAULT``, ``CASE_UNREACHABLE``, ``JOIN_ANY_SINGLE``, ``UNREACHABLE``,
 ``UNDECLARED_VARIABLE``, ``UNDECLARED_INPUT``, ``DEPRECATED_WORKFLOW``, ``SLOT_DEADLOCK``, ``UNKNOWN_SECRET``,
-``UNKNOWN_SERVICE``, ``CALLBACK_UNUSED``, ``CALLBACKS_NOT_CONFIGURED``, ``QUERY_COMPENSATED``, ``COMMAND_CACHED``.
+``UNKNOWN_SERVICE``, ``CALLBACK_UNUSED``, ``CALLBACKS_NOT_CONFIGURED``, ``QUERY_COMPENSATED``, ``COMMAND_CACHED``,
+``ARCHIVE_NOT_CONFIGURED``.
 Of state machines: the errors ``UNKNOWN_STATE``, ``TERMINAL_STATE``, ``AMBIGUOUS_TRANSITION``; the warnings
 ``DEAD_END``, ``NOTHING_TO_UNDO``.
 """
@@ -39,6 +40,7 @@ from workflows_app.engine.verifier import (
     keys,
     machines,
     order,
+    retention,
     secrets,
     services,
     tables,
@@ -63,6 +65,7 @@ def verify(
     service_of: ServiceOf | None = None,
     known_secrets: Callable[[], Collection[str]] | None = None,
     has_callbacks: bool = True,
+    has_archive: bool = True,
 ) -> list[Problem]:
     """List every problem that the rules find in a parsed definition.
 
@@ -78,6 +81,7 @@ def verify(
         known_secrets: gives the names of the secrets that are set on this installation; ``None`` leaves out the rule
             about them. It is asked only where a step uses one.
         has_callbacks: whether this installation knows the address at which callbacks reach it.
+        has_archive: whether it knows where to keep archives.
 
     Returns:
         problems with their places, errors and warnings; no error means that the definition may be published.
@@ -103,4 +107,5 @@ def verify(
     problems += islice(caches.problems(outline), MOST_PER_RULE)
     problems += islice(keys.problems(outline), MOST_PER_RULE)
     problems += islice(machines.problems(definition), MOST_PER_RULE)
+    problems += retention.problems(definition, has_archive)
     return problems

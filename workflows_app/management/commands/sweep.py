@@ -8,13 +8,15 @@ import socket
 import threading
 import time
 from argparse import ArgumentParser
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from workflows_app.management.answers import DONE, AnsweringCommand
-from workflows_app.services import presence, sweep
+from workflows_app.running import keeping
+from workflows_app.services import figures, presence, sweep
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +48,8 @@ class Command(AnsweringCommand):
         stop = threading.Event()
         for sign in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sign, lambda *_: stop.set())
-        here, next_sign = presence.Sign(kind="sweeper", name=f"sweep@{socket.gethostname()}", processes=0), 0.0
+        keeping.begin(stop)
+        meter, next_sign = figures.Meter(), 0.0
         while not stop.is_set():
             pause = interval
             try:
@@ -59,11 +62,11 @@ class Command(AnsweringCommand):
                 log.exception("a pass of the sweep broke off; the next one follows")
                 connection.close()
             if time.monotonic() >= next_sign:
-                self._give(here)
+                self._give(_sign(meter.read()))
                 next_sign = time.monotonic() + presence.INTERVAL
             stop.wait(pause)
         with suppress(DatabaseError, InterfaceError):
-            here.withdraw()
+            _sign({}).withdraw()
 
     @staticmethod
     def _give(sign: presence.Sign) -> None:
@@ -74,3 +77,7 @@ class Command(AnsweringCommand):
         except (DatabaseError, InterfaceError) as problem:
             log.info("the sweeper could not say that it is there: %s", problem)
             connection.close()
+
+
+def _sign(read: Mapping[str, Any]) -> presence.Sign:
+    return presence.Sign(kind="sweeper", name=f"sweep@{socket.gethostname()}", processes=0, figures=read)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from workflows_app.engine.errors import OrchestratorError
-from workflows_app.running import arrangement, display, feeding, first_run, lifetime, postgres, state_lock
+from workflows_app.running import arrangement, display, feeding, first_run, keeping, lifetime, postgres, state_lock
 from workflows_app.running.interrupts import Interrupts
 from workflows_app.running.supervisor import Supervisor
 
@@ -75,6 +76,8 @@ class Command(BaseCommand):
             self.say(self.greeting(plan, login, published, seconds=time.monotonic() - began))
             if (plan.embedded_database or options["feed"]) and not options["no_feed"]:
                 self.feed(plan.state_dir, supervisor, interrupts)
+            # Here and in no process that is started: those do not get to know the owner.
+            keeping.begin(threading.Event(), owner=plan.admin_url)
             while not interrupts.asked:
                 supervisor.poll()
                 interrupts.sleep(1.0)

@@ -20,6 +20,7 @@ from workflows_app.engine.errors import DefinitionInvalid, OrchestratorError, Re
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.states import INSTANCE_ENDED, InstanceState
 from workflows_app.management import (
+    archiving,
     choosing,
     comparing,
     documenting,
@@ -104,6 +105,7 @@ class Command(AnsweringCommand):
         operating.add_arguments(verb, count)
         undoing.add_arguments(verbs, self.add_format)
         purging.add_arguments(verb)
+        archiving.add_arguments(verb, verbs, self.add_format, count)
 
     def answer(self, *, verb: str, **options: Any) -> int:
         if verb in operating.ACTS:
@@ -111,6 +113,10 @@ class Command(AnsweringCommand):
         if verb in purging.VERBS:
             self.show(*purging.answer(verb, actor=person(), **options))
             return DONE
+        if verb in archiving.VERBS:
+            document, text, sound = archiving.answer(verb, actor=person(), **options)
+            self.show(document, text)
+            return DONE if sound else REFUSED
         return int(getattr(self, f"do_{verb}")(**options))
 
     # ------------------------------------------------------------ definitions

@@ -25,7 +25,7 @@ STEP_KEYS = {
 }  # fmt: skip
 DOCUMENT_KEYS = {
     "workflow": "another", "title": "another", "description": "another", "metadata": {"a": 1},
-    "input": {"type": "null"}, "timeout": "77s", "output": ["another"],
+    "input": {"type": "null"}, "timeout": "77s", "retention": "77s", "output": ["another"],
 }  # fmt: skip
 
 BASE = {

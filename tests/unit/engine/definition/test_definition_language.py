@@ -16,7 +16,7 @@ COMMON = (
 )
 DOCUMENT = (
     "workflow version kind title description metadata input variables timeout on_failure on_cancel on_timeout priority "
-    "concurrency defaults steps output triggers"
+    "concurrency retention defaults steps output triggers"
 )
 
 

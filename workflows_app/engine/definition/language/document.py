@@ -38,6 +38,7 @@ COMMON: Schema = {
         },
         required=("limit",),
     ),
+    "retention": ref("retention"),
     "defaults": mapping(
         "Where steps say nothing themselves.",
         {
@@ -55,6 +56,25 @@ COMMON: Schema = {
 _KINDS = "must be flow or state_machine"
 
 DEFINITIONS: Schema = {
+    "retention": {
+        "description": "How long an instance is kept after its end. Left out: what the installation says.",
+        "anyOf": [
+            {"description": "Never deleted by itself, whatever the installation says.", "const": "forever"},
+            described("duration", "It is purged then."),
+            mapping(
+                "The same, and what becomes of it then.",
+                {
+                    "keep": described("duration", "Time after its end."),
+                    "then": {
+                        "description": "It is deleted, or archived and deleted.",
+                        "enum": ["purge", "archive"],
+                        "default": "purge",
+                    },
+                },
+                required=("keep",),
+            ),
+        ],
+    },
     "flow": mapping(
         "Steps with an order between them.",
         {

@@ -1,0 +1,95 @@
+"""The page of an instance that was archived: read from its archive, or a word about why it cannot be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+
+from tests.integration.driver import Driver
+from tests.integration.ui.test_operations_page import words
+from workflows_app.engine.errors import ActivityError
+from workflows_app.models import Instance
+from workflows_app.services import definitions, machines, purging
+
+HARD = (
+    "workflow: hard\nversion: 1.0.0\ntitle: Something hard\nsteps:\n"
+    "  - {id: first, name: The first, activity: core.echo, with: {text: '<b>bold</b>'}}\n"
+    "  - {id: sub, call: {workflow: below}}\n"
+    "  - {id: last, activity: core.echo, retry: {max_attempts: 1}}"
+)
+
+
+def breaks(claim: object) -> None:
+    raise ActivityError("the <i>lamp</i> is broken", code="LAMP_BROKEN")
+
+
+@pytest.fixture
+def gone(driver: Driver, settings: Any, tmp_path: Path) -> Instance:
+    """An instance that failed and was archived since."""
+    settings.ORCHESTRATOR_ARCHIVE = str(tmp_path / "archive")
+    driver.perform = {"last": breaks}
+    definitions.publish(text="workflow: below\nversion: 1.0.0\nsteps: [{id: x, activity: core.echo}]", actor="ada")
+    instance = driver.start(HARD, correlation_id="order 4711")
+    driver.run(instance)
+    found = Instance.objects.get(pk=instance.pk)
+    driver.advance(60)
+    purging.purge(before=driver.now, actor="ada", archive="")
+    return found
+
+
+def test_it_shows_what_the_archive_holds(gone: Instance, pages: Client) -> None:
+    page = words(pages, f"/instances/{gone.pk}/")
+
+    assert "Something hard" in page
+    assert "Archived 2026-01-01 00:01:00 UTC by ada" in page
+    for said in ("order 4711", "The first", "LAMP_BROKEN", "the &lt;i&gt;lamp&lt;/i&gt; is broken", "instance.failed"):
+        assert said in page
+    assert "&lt;b&gt;bold&lt;/b&gt;" in page
+    assert f"Events 1 to {gone.sequence} of {gone.sequence}" in page
+    html = pages.get(f"/instances/{gone.pk}/").content.decode()
+    assert '<svg class="timeline"' in html
+    assert f'"/instances/{gone.pk}/acts/' not in html
+    (below,) = [part.partition("/")[0] for part in html.split('href="/instances/')[1:] if part[0].isalnum()]
+    assert "Called by" in words(pages, f"/instances/{below}/")
+
+
+def test_a_state_machine_shows_its_transitions(driver: Driver, settings: Any, tmp_path: Path, pages: Client) -> None:
+    settings.ORCHESTRATOR_ARCHIVE = str(tmp_path / "archive")
+    instance = driver.start(
+        "workflow: lamp\nversion: 1.0.0\nkind: state_machine\ninitial: dark\n"
+        "states: {dark: {timeout: 1s, on_timeout: lit}, lit: {terminal: true}}\n"
+        "transitions: [{from: dark, to: lit, event: switch, do: [{activity: core.echo}]}]"
+    )
+    machines.send_event(instance_id=instance.pk, event="switch", actor="ada")
+    driver.run(instance)
+    driver.advance(60)
+    purging.purge(before=driver.now, actor="ada", archive="")
+
+    assert "Transitions switch[0] transition completed" in words(pages, f"/instances/{instance.pk}/")
+
+
+def test_an_archive_that_was_altered_is_said_and_not_shown(gone: Instance, pages: Client, tmp_path: Path) -> None:
+    (file,) = (tmp_path / "archive").glob("??/*/*")
+    file.write_bytes(file.read_bytes() + b"x")
+
+    page = words(pages, f"/instances/{gone.pk}/")
+
+    assert "It cannot be shown: the archive is damaged: its checksum is not the one on the audit trail." in page
+    assert "LAMP_BROKEN" not in page
+    file.unlink()
+    assert "the archive is not where it was put" in words(pages, f"/instances/{gone.pk}/")
+
+
+def test_nobody_learns_of_it_who_may_not_view_instances(
+    gone: Instance, pages: Client, stranger: Client, anonymous: Client
+) -> None:
+    unknown = uuid4()
+
+    assert pages.get(f"/instances/{unknown}/").status_code == 404
+    for client in (stranger, anonymous):
+        answers = [client.get(f"/instances/{key}/").status_code for key in (gone.pk, unknown)]
+        assert answers[0] == answers[1] != 200

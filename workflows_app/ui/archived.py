@@ -1,0 +1,123 @@
+"""The page of an archived instance: what its archive says, after every hash in it has been found right; to be read."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db.models import BinaryField, Model
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+
+from workflows_app.archives.faults import ArchiveFault
+from workflows_app.archives.reading import Archive
+from workflows_app.engine.errors import NotFound
+from workflows_app.engine.states import EffectState
+from workflows_app.models import ArchivedInstance, Artifact, Attempt, Effect, Instance, Step
+from workflows_app.services import archived
+from workflows_app.ui import machines, outline, timelines
+from workflows_app.ui.pages import Pages, pages_of_history
+
+Row = TypeVar("Row", bound=Model)
+
+EVENTS_ON_A_PAGE = 50
+ATTEMPTS_DRAWN = 400
+ATTEMPTS_SHOWN = 100
+STEPS_SHOWN = 500
+FEW = 100
+"""Artifacts, effects and called instances that are shown."""
+VALUE_LENGTH = 20_000
+EVENT_LENGTH = 4_000
+
+
+def page(request: HttpRequest, instance_id: UUID) -> HttpResponse:
+    """Answer for an instance that the database has no rows of; the caller has checked who asks.
+
+    Raises:
+        Http404: it was not archived either.
+    """
+    try:
+        row = archived.find(instance_id)
+    except NotFound:
+        raise Http404(f"There is no instance {instance_id}.") from None
+    pages = pages_of_history(request.GET.get("from", ""), total=row.events, size=EVENTS_ON_A_PAGE)
+    context: dict[str, Any] = {"row": row, "pages": pages, "here": reverse("instance", args=[instance_id])}
+    try:
+        with archived.opened(row) as archive:
+            context |= _contents(archive, row, pages)
+    except ArchiveFault as fault:
+        context |= {"fault": fault.message}
+    return render(request, "ui/archived.html", context)
+
+
+def _contents(archive: Archive, row: ArchivedInstance, pages: Pages) -> dict[str, Any]:
+    stored = archive.instance(row.pk)
+    instance = _made(Instance, stored)
+    document = json.loads(archive.definition(row.pk)["document"])
+    is_machine = document.get("kind") == "state_machine"
+    lines = [] if is_machine else outline.lines(document["steps"], limit=STEPS_SHOWN)
+    wanted = {line.path for line in lines}
+    steps = deque((each for each in archive.rows(row.pk, "steps") if is_machine or each["path"] in wanted), STEPS_SHOWN)
+    rows = {each["path"]: _made(Step, each) for each in steps}
+    if is_machine:
+        lines = list(machines.lines(list(rows)))
+    tree = outline.tree(lines, rows)
+    attempts = [_made(Attempt, each) for each in deque(archive.rows(row.pk, "attempts"), ATTEMPTS_DRAWN)]
+    attempts.sort(key=lambda each: (each.started_at, each.pk))
+    timeline, timeline_cut = timelines.of_instance(instance, attempts, lines, now=row.ended_at)
+    effects = [_made(Effect, each) for each in deque(archive.rows(row.pk, "effects"), FEW)]
+    for effect in effects:
+        # No attempt runs that could say what came of it.
+        effect.state = EffectState.UNKNOWN if effect.state == EffectState.PLANNED else effect.state
+    inside = range(pages.first, pages.last + 1)
+    # All of it is read: its end proves that nothing is missing.
+    events = [_event(each) for each in archive.history(row.pk) if each.sequence in inside]
+    called = [(key, each) for key, each in archive.instances.items() if each["parent"] == str(row.pk)]
+    return {
+        "instance": instance,
+        "title": document.get("title"),
+        "error_code": (stored["error"] or {}).get("code"),
+        "steps": tree,
+        "steps_cut": len(lines) >= STEPS_SHOWN,
+        "is_machine": is_machine,
+        "timeline": timeline,
+        "timeline_cut": timeline_cut,
+        "attempts": attempts[-ATTEMPTS_SHOWN:],
+        "attempts_cut": len(attempts) > ATTEMPTS_SHOWN,
+        "effects": effects,
+        "artifacts": [_made(Artifact, each) for each in deque(archive.rows(row.pk, "artifacts"), FEW)],
+        "called": called[:FEW],
+        "values": [(name, _text(stored[name.lower()])) for name in ("Input", "Variables", "Output", "Error")],
+        "value_length": VALUE_LENGTH,
+        "events": events,
+        "event_length": EVENT_LENGTH,
+    }
+
+
+def _made(model: type[Row], stored: Mapping[str, Any]) -> Row:
+    """Return the object that a row was, which the database does not have any more."""
+    fields = [each for each in model._meta.concrete_fields if each.attname in stored]
+    made = model(
+        **{each.attname: each.to_python(stored[each.attname]) for each in fields if not isinstance(each, BinaryField)}
+    )
+    for name in ("error", "undo_error"):
+        found = stored.get(name) or {}
+        setattr(made, f"{name}_code", found.get("code"))
+        setattr(made, f"{name}_message", found.get("message"))
+    return made
+
+
+def _event(event: Any) -> dict[str, Any]:
+    at: datetime = event.at
+    text = json.dumps(event.data, ensure_ascii=False)[: EVENT_LENGTH + 1]
+    known = {name: getattr(event, name) for name in ("sequence", "type", "step", "actor")}
+    return {**known, "at": at, "text": text}
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False)[: VALUE_LENGTH + 1]
