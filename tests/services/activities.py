@@ -76,7 +76,9 @@ def block(*, name: str, context: ActivityContext, listens: bool = True) -> Any:
     return {"name": name}
 
 
-@activity("test.block_deaf", description="Waits until a file appears; like one call of C, nothing interrupts it before.")
+@activity(
+    "test.block_deaf", description="Waits until a file appears; like one call of C, nothing interrupts it before."
+)
 def block_deaf(*, name: str, context: ActivityContext) -> Any:
     interrupt = signal.signal(INTERRUPT, signal.SIG_IGN)
     try:

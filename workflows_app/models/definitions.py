@@ -59,6 +59,7 @@ class DefinitionVersion(models.Model):
     calls = models.JSONField(
         default=dict, db_default={}, help_text="What the workflows that it calls resolved to.", decoder=Decoder
     )
+    changes = models.TextField(default="", db_default="", help_text="Why it was published, in its publisher's words.")
     deprecated = models.BooleanField(default=False)
     published_at = models.DateTimeField(auto_now_add=True)
     published_by = models.CharField(max_length=150)
