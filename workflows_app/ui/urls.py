@@ -23,6 +23,7 @@ from workflows_app.ui import (
     sections,
     sessions,
     starting,
+    theme,
     versions,
 )
 
@@ -31,6 +32,7 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("login/", sessions.LogIn.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
+    path("theme/", theme.choose, name="theme"),
     path("live/", live.of_all, name="live"),
     path("live/<uuid:instance_id>/", live.of_one, name="live_instance"),
     path("instances/", instances.listing, name="instances"),
