@@ -9,7 +9,7 @@
 - ``obstacles``: why instances are not moving, for any number of them at once; ``presence``: which workers are there;
 - ``overview`` and ``attention``: the numbers of the dashboard, and the instances that somebody should look at;
 - ``operations``: queues, what runs, holds;
-- ``version_statistics``: how instances of a version have fared;
+- ``figures``, ``step_figures``: how instances of a workflow went, and their steps;
 - ``changes``: marks that tell that something has changed;
 - ``machine_views``, ``section_views``, ``service_views``: state machines, ad-hoc sections, services.
 """

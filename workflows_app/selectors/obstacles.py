@@ -15,14 +15,12 @@ from enum import IntEnum
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
 from workflows_app.engine.definition.shape import written_steps
 from workflows_app.engine.paths import split
 from workflows_app.engine.states import INSTANCE_ENDED, InstanceState
 from workflows_app.models import DefinitionVersion, Hold
 from workflows_app.selectors import obstacle_sentences as words
-from workflows_app.selectors import presence
+from workflows_app.selectors import presence, rows
 from workflows_app.selectors.obstacle_queries import (
     CALLED,
     INSTANCES,
@@ -108,9 +106,9 @@ def of(instances: Collection[UUID], *, now: datetime | None = None) -> dict[UUID
         now: the time; the database's by default.
     """
     now = now or presence.clock()
-    rows = {row["id"]: row for row in _rows(INSTANCES, [*instances])}
-    going = {key: row for key, row in rows.items() if row["state"] not in INSTANCE_ENDED}
-    found: dict[UUID, list[Obstacle]] = {key: [] for key in rows}
+    asked = {row["id"]: row for row in _rows(INSTANCES, [*instances])}
+    going = {key: row for key, row in asked.items() if row["state"] not in INSTANCE_ENDED}
+    found: dict[UUID, list[Obstacle]] = {key: [] for key in asked}
     if not going:
         return found
     keys = [*going]
@@ -212,9 +210,9 @@ def _tickets(found: dict[UUID, list[Obstacle]], keys: Sequence[UUID], now: datet
 def _timers(
     found: dict[UUID, list[Obstacle]], keys: Sequence[UUID], going: Mapping[UUID, Mapping[str, Any]], now: datetime
 ) -> None:
-    rows = _rows(TIMERS, keys)
-    policies = _policies(going[row["instance_id"]]["version_id"] for row in rows if row["kind"] == "retry")
-    for row in rows:
+    timers = _rows(TIMERS, keys)
+    policies = _policies(going[row["instance_id"]]["version_id"] for row in timers if row["kind"] == "retry")
+    for row in timers:
         if now - row["due_at"] > OVERDUE:
             _add(found, row, Kind.OVERDUE, words.overdue(row, now), since=row["due_at"], stuck=True)
         elif row["kind"] != "retry":
@@ -251,7 +249,4 @@ def _rows(statement: str, keys: Iterable[UUID]) -> list[dict[str, Any]]:
     wanted = [str(key) for key in keys]
     if not wanted:
         return []
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [wanted])
-        names = [column.name for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return rows.named(statement, [wanted])

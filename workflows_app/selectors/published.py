@@ -30,6 +30,18 @@ def versions(name: str) -> Any:
     return rows.order_by("-major", "-minor", "-patch", "-prerelease", "-pk")
 
 
+def highest(name: str) -> DefinitionVersion:
+    """Return the highest version of a workflow.
+
+    Raises:
+        NotFound: with code WORKFLOW_NOT_FOUND.
+    """
+    found: DefinitionVersion | None = versions(name).first()
+    if found is None:
+        raise NotFound(f"there is no workflow {name!r}", code="WORKFLOW_NOT_FOUND")
+    return found
+
+
 def rows(name: str, *, first: int, number: int) -> list[Row]:
     """Return some versions of a workflow, the highest first.
 

@@ -11,15 +11,19 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
-from workflows_app.drawing import flows, picture, state_machines
-from workflows_app.drawing.chart import Chart, Edge
+from workflows_app.drawing import picture
+from workflows_app.drawing.chart import Chart
 from workflows_app.drawing.picture import Heading, Line, Picture, Piece
+from workflows_app.drawing.ways import Passage, Ways
+from workflows_app.drawing.ways import taken as was_taken
 from workflows_app.engine.paths import iterations, split
 from workflows_app.engine.states import STEP_OPEN, StepState
-from workflows_app.services import graphs
+from workflows_app.services.graphs import chart
 from workflows_app.ui import outline
 
 MOST_OPENED = 20
+HOT = (0.1, 0.5, 0.9)
+"""Shares of the instances from which a way is drawn thicker."""
 UNBEGUN = (StepState.PENDING, StepState.SKIPPED)
 UNDO_STATES = (StepState.COMPENSATING, StepState.COMPENSATED, StepState.COMPENSATION_FAILED)
 CURRENT, VISITED = "running", "completed"
@@ -53,25 +57,32 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """A line of the picture, or the frame of a branch, and how it was taken.
+
+    Args:
+        heat: of statistics: from 1, by a few instances, to 4, by nearly all; 0: by none.
+        words: of statistics: how many instances took it.
+    """
+
+    taken: bool = False
+    heat: int = 0
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Drawing:
     """What the template writes down."""
 
     picture: Picture
     pieces: Sequence[Shown]
     undos: Sequence[Shown]
-    lines: Sequence[tuple[Line, bool]]
-    headings: Sequence[tuple[Heading, bool]]
+    lines: Sequence[tuple[Line, Way]]
+    headings: Sequence[tuple[Heading, Way]]
     states: Sequence[str]
     is_machine: bool
     has_taken: bool
-
-
-@lru_cache(maxsize=128)
-def chart(version_id: int) -> Chart:
-    """Return the chart of a published version."""
-    graph = graphs.of_version(version_id)
-    machine = graph.definition.machine
-    return flows.chart(graph) if machine is None else state_machines.chart(machine)
+    has_heat: bool = False
 
 
 @lru_cache(maxsize=64)
@@ -162,28 +173,71 @@ def _drawing(
     drawn = _picture(version_id, opened)
     if drawn is None:
         return None
-    of_machine = chart(version_id).is_machine
+    drawn_from = chart(version_id)
+    of_machine = drawn_from.is_machine
     # A step that nothing has happened to is pending; a state that was not reached is nothing.
     unbegun = Standing(state=StepState.PENDING, words="pending") if standings and not of_machine else Standing(state="")
     pieces = [_shown(piece, standings, unbegun, opened, anchor) for piece in drawn.pieces]
     undos = [_undo(piece, standings) for piece in drawn.undos]
     begun = {name for name, standing in standings.items() if standing.state not in UNBEGUN}
     settled = {name for name in begun if standings[name].state not in STEP_OPEN}
-
-    def was_taken(edge: Edge) -> bool:
-        return edge.transition in taken if of_machine else edge.source in settled and edge.target in begun
-
-    lines = [(line, any(map(was_taken, line.edges))) for line in drawn.lines]
+    here = Passage(begun=frozenset(begun), settled=frozenset(settled), transitions=frozenset(taken))
+    lines = [(line, Way(taken=any(was_taken(drawn_from, each, here) for each in line.edges))) for line in drawn.lines]
     return Drawing(
         picture=drawn,
         pieces=pieces,
         undos=undos,
         lines=lines,
-        headings=[(each, any(member in begun for member in each.members)) for each in drawn.headings],
+        headings=[(each, Way(taken=not begun.isdisjoint(each.members))) for each in drawn.headings],
         states=[] if of_machine else list(dict.fromkeys(each.state for each in (*pieces, *undos) if each.state)),
         is_machine=of_machine,
-        has_taken=any(was for _, was in lines),
+        has_taken=any(way.taken for _, way in lines),
     )
+
+
+def of_ways(version_id: int, ways: Ways, *, opened: Iterable[str], kept: Mapping[str, str]) -> Drawing | None:
+    """Return the drawing of a version with how many instances came to each step and took each link and branch.
+
+    Args:
+        opened: blocks that are drawn with what stands in them.
+        kept: what else stands in the address of the page.
+    """
+    blocks = opened_blocks(version_id, opened)
+    drawn = _picture(version_id, blocks)
+    if drawn is None:
+        return None
+    pieces = [_counted(piece, ways, blocks, kept) for piece in drawn.pieces]
+    return Drawing(
+        picture=drawn,
+        pieces=pieces,
+        undos=[Shown(piece=piece) for piece in drawn.undos],
+        # Of the links that one line stands for the one that most went along.
+        lines=[(line, _way(ways, max(ways.links.get(each, 0) for each in line.edges))) for line in drawn.lines],
+        headings=[(each, _way(ways, ways.branches.get(each.members, 0))) for each in drawn.headings],
+        states=[],
+        is_machine=chart(version_id).is_machine,
+        has_taken=False,
+        has_heat=True,
+    )
+
+
+def _counted(piece: Piece, ways: Ways, opened: tuple[str, ...], kept: Mapping[str, str]) -> Shown:
+    if piece.vertex is None:
+        return Shown(piece=piece)
+    words = _of_all(ways, ways.steps.get(piece.vertex.id, 0))
+    if piece.role != "closed":
+        return Shown(piece=piece, words=words)
+    return Shown(piece=piece, words=words, href=_opening(piece.vertex.id, opened, kept), opens=True)
+
+
+def _way(ways: Ways, number: int) -> Way:
+    share = ways.share(number)
+    heat = 0 if not number else 1 + sum(share >= bound for bound in HOT)
+    return Way(heat=heat, words=_of_all(ways, number))
+
+
+def _of_all(ways: Ways, number: int) -> str:
+    return f"{number:,} of {ways.total:,} ({ways.share(number):.0%})"
 
 
 def _shown(
@@ -194,10 +248,15 @@ def _shown(
     name = piece.vertex.id
     found = standings.get(name, unbegun)
     if piece.role == "closed":
-        href = f"?{urlencode([('open', each) for each in sorted({*opened, name})])}#graph"
+        href = _opening(name, opened)
         return Shown(piece=piece, state=found.state, words=found.words, href=href, opens=True)
     href = f"#{anchor.format(found.path or name)}" if anchor else ""
     return Shown(piece=piece, state=found.state, words=found.words, href=href)
+
+
+def _opening(name: str, opened: tuple[str, ...], kept: Mapping[str, str] | None = None) -> str:
+    query = [*(kept or {}).items(), *(("open", each) for each in sorted({*opened, name}))]
+    return f"?{urlencode(query)}#graph"
 
 
 def _undo(piece: Piece, standings: Mapping[str, Standing]) -> Shown:

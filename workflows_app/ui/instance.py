@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from workflows_app.engine.states import INSTANCE_ENDED, AttemptState
 from workflows_app.selectors import machine_views, obstacles, portions, section_views, standing
+from workflows_app.services.graphs import chart
 from workflows_app.ui import acts as operators_acts
 from workflows_app.ui import graphs, machines, outline, sections, sentences, timelines
 from workflows_app.ui.access import OPERATE_INSTANCES, VIEW_ARTIFACTS, page_of_instances
@@ -70,7 +71,7 @@ def one(request: HttpRequest, instance_id: UUID) -> HttpResponse:
     timeline, timeline_cut = timelines.of_instance(instance, attempts, every, now=now)
     # The graph has more steps than the list, where a definition is long.
     is_cut = machine is None and len(lines) >= STEPS_SHOWN
-    others = portions.step_states(instance_id, graphs.chart(instance.definition_version_id).vertices) if is_cut else {}
+    others = portions.step_states(instance_id, chart(instance.definition_version_id).vertices) if is_cut else {}
     context = {
         "instance": instance,
         "title": document.get("title"),

@@ -23,6 +23,7 @@ from workflows_app.ui import (
     sections,
     sessions,
     starting,
+    statistics,
     theme,
     versions,
 )
@@ -48,6 +49,7 @@ urlpatterns = [
     path("definitions/", definitions.listing, name="definitions"),
     path("definitions/<slug:name>/", versions.listing, name="versions"),
     path("definitions/<slug:name>/start/", starting.start, name="start"),
+    path("definitions/<slug:name>/statistics/", statistics.one, name="statistics"),
     path("definitions/<slug:name>/compare/", versions.compare, name="compare"),
     path("definitions/<slug:name>/<str:version>/canvas/", canvases.one, name="canvas"),
     path("definitions/<slug:name>/<str:version>/graph.json", graph_data.of_version, name="definition-graph"),

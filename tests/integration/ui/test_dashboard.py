@@ -92,7 +92,7 @@ def test_states_and_the_hours_are_counted(busy: Driver, pages: Client) -> None:
     states = {name: count.number for name, count in response.context["states"]}
 
     assert states == {"completed": 2, "failed": 1, "running": 4}
-    last = response.context["chart"].columns[-1].hour
+    last = response.context["chart"].columns[-1].interval
     assert (last.completed, last.failed) == (2, 1)
     assert "<svg" in response.content.decode()
 

@@ -120,7 +120,7 @@ def test_a_version_shows_its_graph_without_states_and_what_the_verifier_finds(re
     answer = reader.get("/definitions/trip/1.0.0/")
 
     assert [shown.words for shown in answer.context["drawing"].pieces] == ["", "", ""]
-    assert [(line.source, line.conditional, taken) for line, taken in answer.context["drawing"].lines] == [
+    assert [(line.source, line.conditional, way.taken) for line, way in answer.context["drawing"].lines] == [
         ("pick", True, False)
     ]
     codes = [problem.code for problem in answer.context["problems"]]

@@ -30,6 +30,7 @@ from workflows_app.management import (
     purging,
     reporting,
     signalling,
+    statistics,
     tables,
     templating,
     undoing,
@@ -100,6 +101,7 @@ class Command(AnsweringCommand):
         sub.add_argument("id", metavar="ID")
         sub = verb("report", "Report an instance in numbers: steps, durations, bottlenecks, failures.")
         sub.add_argument("id", metavar="ID")
+        statistics.add_arguments(verb("statistics", "Say how the instances of a workflow went, and before."))
         signalling.add_arguments(verb("signal", "Send an event to one instance."))
         choosing.add_arguments(verb("choose", "Begin, plan or skip a step of an ad-hoc section."))
         sub = verb("emit", "Publish an event for every instance that waits for its type and key.")
@@ -283,6 +285,10 @@ class Command(AnsweringCommand):
 
     def do_report(self, *, id: str, **options: Any) -> int:
         self.show(*reporting.answer(results.parse_id(id)))
+        return DONE
+
+    def do_statistics(self, **options: Any) -> int:
+        self.show(*statistics.answer(**options))
         return DONE
 
     def do_signal(self, *, id: str, event: str, data: str, expect: int | None, **options: Any) -> int:
