@@ -15,18 +15,15 @@ from enum import IntEnum
 from typing import Any
 from uuid import UUID
 
-from workflows_app.engine.definition.shape import written_steps
-from workflows_app.engine.paths import split
 from workflows_app.engine.states import INSTANCE_ENDED, InstanceState
-from workflows_app.models import DefinitionVersion, Hold
+from workflows_app.models import Hold
 from workflows_app.selectors import obstacle_sentences as words
-from workflows_app.selectors import presence, rows
+from workflows_app.selectors import presence, rows, standing, waiting, written
 from workflows_app.selectors.obstacle_queries import (
     CALLED,
     INSTANCES,
     PEOPLE,
     RUNNING,
-    SLOTS,
     SUBSCRIPTIONS,
     TICKETS,
     TIMERS,
@@ -38,6 +35,10 @@ OVERDUE = timedelta(seconds=15)
 """A timer, or a lease, that is over for so long has been overlooked: what looks for it does not run."""
 ABSENT = "EXECUTOR_NOT_FOUND"
 LIMITED = "RATE_LIMITED"
+
+
+Going = Mapping[UUID, dict[str, Any]]
+"""Rows of the instances that have not ended, each with what its version says (``written``)."""
 
 
 class Kind(IntEnum):
@@ -111,19 +112,22 @@ def of(instances: Collection[UUID], *, now: datetime | None = None) -> dict[UUID
     found: dict[UUID, list[Obstacle]] = {key: [] for key in asked}
     if not going:
         return found
+    versions = written.of_versions(row["version_id"] for row in going.values())
+    for row in going.values():
+        row["written"] = versions[row["version_id"]]
     keys = [*going]
     _paused(found, going)
     _holds(found, going)
-    _running(found, keys, now)
-    _tickets(found, keys, now)
-    _timers(found, keys, going, now)
+    _running(found, going, now)
+    _tickets(found, going, now)
+    _timers(found, going, now)
     _slots(found, keys)
-    for row in _rows(SUBSCRIPTIONS, keys):
+    for row in _named(SUBSCRIPTIONS, going):
         _add(found, row, Kind.EVENT, words.event(row), since=row["since"])
-    for row in _rows(CALLED, keys):
+    for row in _named(CALLED, going):
         _add(found, row, Kind.CALLED, words.called(row), since=row["since"])
     silent = [key for key in keys if not found[key]]
-    for row in _rows(PEOPLE, silent):
+    for row in _named(PEOPLE, {key: going[key] for key in silent}):
         _add(found, row, Kind.PEOPLE, words.people(row), since=row["since"])
     for key in silent:
         if not found[key]:
@@ -138,15 +142,19 @@ def of_one(instance_id: UUID) -> list[Obstacle]:
     return of([instance_id]).get(instance_id, [])
 
 
-def sentence(obstacles: Sequence[Obstacle]) -> str:
-    """Say in one sentence why an instance does not move, or what it does; empty for one that has ended."""
+def sentence(obstacles: Sequence[Obstacle], *, most: int = 1) -> str:
+    """Say why an instance does not move, or what it does; empty for one that has ended.
+
+    Args:
+        obstacles: what ``of`` returned.
+        most: how many of them are told; the others are counted.
+    """
     if not obstacles:
         return ""
-    first, *others = obstacles
-    if first.kind in (Kind.PAUSED, Kind.HELD):
-        return first.sentence
-    others = [each for each in others if each.kind is not Kind.SOON and each.sentence != first.sentence]
-    return f"{first.sentence} {words.more(len(others))}".strip()
+    if most == 1 and obstacles[0].kind in (Kind.PAUSED, Kind.HELD):
+        return obstacles[0].sentence
+    every = list(dict.fromkeys(each.sentence for each in obstacles))
+    return " ".join([*every[:most], words.more(len(every) - most)]).strip()
 
 
 def _add(
@@ -164,14 +172,14 @@ def _add(
     )
 
 
-def _paused(found: dict[UUID, list[Obstacle]], going: Mapping[UUID, Mapping[str, Any]]) -> None:
+def _paused(found: dict[UUID, list[Obstacle]], going: Going) -> None:
     for key, row in going.items():
         if row["state"] == InstanceState.PAUSED:
             said = words.paused(row)
             found[key].append(Obstacle(kind=Kind.PAUSED, sentence=said, since=row["paused_at"]))
 
 
-def _holds(found: dict[UUID, list[Obstacle]], going: Mapping[UUID, Mapping[str, Any]]) -> None:
+def _holds(found: dict[UUID, list[Obstacle]], going: Going) -> None:
     holds = list(Hold.objects.order_by("id"))
     if not holds:
         return
@@ -190,16 +198,16 @@ def _holds(found: dict[UUID, list[Obstacle]], going: Mapping[UUID, Mapping[str, 
                 break
 
 
-def _running(found: dict[UUID, list[Obstacle]], keys: Sequence[UUID], now: datetime) -> None:
-    for row in _rows(RUNNING, keys):
+def _running(found: dict[UUID, list[Obstacle]], going: Going, now: datetime) -> None:
+    for row in _named(RUNNING, going):
         lost = now - row["due"] > OVERDUE
         kind = Kind.LOST if lost else Kind.RUNNING
         said = words.lost(row, now) if lost else words.running(row, now)
         _add(found, row, kind, said, since=row["started_at"], stuck=lost)
 
 
-def _tickets(found: dict[UUID, list[Obstacle]], keys: Sequence[UUID], now: datetime) -> None:
-    for row in _rows(TICKETS, keys):
+def _tickets(found: dict[UUID, list[Obstacle]], going: Going, now: datetime) -> None:
+    for row in _named(TICKETS, going):
         if any(each.kind is Kind.HELD for each in found[row["instance_id"]]):
             continue
         kind = Kind.QUEUED if row["served"] else Kind.NO_WORKER
@@ -207,12 +215,8 @@ def _tickets(found: dict[UUID, list[Obstacle]], keys: Sequence[UUID], now: datet
         _add(found, row, kind, words.queued(row, now), since=row["since"], stuck=stuck)
 
 
-def _timers(
-    found: dict[UUID, list[Obstacle]], keys: Sequence[UUID], going: Mapping[UUID, Mapping[str, Any]], now: datetime
-) -> None:
-    timers = _rows(TIMERS, keys)
-    policies = _policies(going[row["instance_id"]]["version_id"] for row in timers if row["kind"] == "retry")
-    for row in timers:
+def _timers(found: dict[UUID, list[Obstacle]], going: Going, now: datetime) -> None:
+    for row in _named(TIMERS, going):
         if now - row["due_at"] > OVERDUE:
             _add(found, row, Kind.OVERDUE, words.overdue(row, now), since=row["due_at"], stuck=True)
         elif row["kind"] != "retry":
@@ -222,27 +226,22 @@ def _timers(
         elif row["code"] == LIMITED:
             _add(found, row, Kind.TURN, words.turn(row, now), until=row["due_at"])
         else:
-            most = policies.get((going[row["instance_id"]]["version_id"], split(row["path"])[1]))
+            most = row["written"].most(row["path"])
             _add(found, row, Kind.RETRY, words.retry(row, now, most=most), until=row["due_at"])
 
 
 def _slots(found: dict[UUID, list[Obstacle]], keys: Sequence[UUID]) -> None:
-    for row in _rows(SLOTS, keys):
-        _add(found, row, Kind.SLOT, words.slot(row))
+    for key, wait in standing.waits(keys).items():
+        found[key].append(Obstacle(kind=Kind.SLOT, sentence=waiting.sentence(wait)))
 
 
-def _policies(versions: Iterable[int]) -> dict[tuple[int, str], int]:
-    """Return how many attempts the steps of these versions have, by version and the step's own name."""
-    wanted = set(versions)
-    if not wanted:
-        return {}
-    documents = DefinitionVersion.objects.filter(pk__in=wanted).values_list("pk", "document")
-    return {
-        (pk, str(step.get("id"))): int(step["retry"].get("max_attempts", 3))
-        for pk, document in documents
-        for step in written_steps(document)
-        if isinstance(step.get("retry"), dict)
-    }
+def _named(statement: str, going: Going) -> list[dict[str, Any]]:
+    """Return rows about steps with ``written``, what their version says, and ``named``, the step in a sentence."""
+    found = _rows(statement, going)
+    for row in found:
+        row["written"] = going[row["instance_id"]]["written"]
+        row["named"] = row["written"].named(row["path"])
+    return found
 
 
 def _rows(statement: str, keys: Iterable[UUID]) -> list[dict[str, Any]]:
