@@ -6,7 +6,7 @@ A picture depends on the version and on the blocks that are open, on nothing els
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
@@ -22,6 +22,12 @@ from workflows_app.services.graphs import chart
 from workflows_app.ui import outline
 
 MOST_OPENED = 20
+ACTION = (
+    (StepState.COMPENSATION_FAILED, StepState.FAILED, StepState.TIMED_OUT),
+    (StepState.RUNNING, StepState.COMPENSATING, StepState.RETRYING),
+    (StepState.SCHEDULED, StepState.WAITING),
+)
+"""States of what people look for first in a picture."""
 HOT = (0.1, 0.5, 0.9)
 """Shares of the instances from which a way is drawn thicker."""
 UNBEGUN = (StepState.PENDING, StepState.SKIPPED)
@@ -32,11 +38,16 @@ CURRENT, VISITED = "running", "completed"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How something in the picture stands: a state's name, what is written, and the place in the list of steps."""
+    """How something in the picture stands: a state's name, what is written, and the place in the list of steps.
+
+    Args:
+        begun: whether something has been done, or was waited for: an instance that ends cancels what it has not begun.
+    """
 
     state: str
     words: str = ""
     path: str = ""
+    begun: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +58,7 @@ class Shown:
         state: chooses icon and tone; empty: none.
         words: what is written of the state.
         href: where it leads; empty: nowhere.
+        is_here: the picture opens where this piece is.
     """
 
     piece: Piece
@@ -54,6 +66,7 @@ class Shown:
     words: str = ""
     href: str = ""
     opens: bool = False
+    is_here: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +135,10 @@ def of_instance(
     if machine is not None:
         taken = frozenset(path.partition("[")[0] for path in passed)
         return _drawing(version_id, blocks, machine_standings(chart(version_id), machine, taken), taken, "")
-    unlisted = {path: _standing(state, path) for path, state in (others or {}).items()}
+    unlisted = {
+        path: replace(_standing(state, path), begun=state != StepState.CANCELLED)
+        for path, state in (others or {}).items()
+    }
     standings = {**unlisted, **step_standings(lines)}
     return _drawing(version_id, blocks, standings, frozenset(), "step-{}")
 
@@ -140,7 +156,8 @@ def step_standings(lines: Iterable[outline.Line]) -> dict[str, Standing]:
         name = split(line.path)[1]
         # Of what people picked in an ad-hoc section the last one counts.
         if name not in found or "-" in line.path:
-            found[name] = _standing(line.state, line.path, line.progress)
+            begun = line.row is not None and line.row.started_at is not None
+            found[name] = replace(_standing(line.state, line.path, line.progress), begun=begun)
     return found
 
 
@@ -179,7 +196,8 @@ def _drawing(
     unbegun = Standing(state=StepState.PENDING, words="pending") if standings and not of_machine else Standing(state="")
     pieces = [_shown(piece, standings, unbegun, opened, anchor) for piece in drawn.pieces]
     undos = [_undo(piece, standings) for piece in drawn.undos]
-    begun = {name for name, standing in standings.items() if standing.state not in UNBEGUN}
+    _mark_here(pieces)
+    begun = {name for name, standing in standings.items() if standing.begun and standing.state not in UNBEGUN}
     settled = {name for name in begun if standings[name].state not in STEP_OPEN}
     here = Passage(begun=frozenset(begun), settled=frozenset(settled), transitions=frozenset(taken))
     lines = [(line, Way(taken=any(was_taken(drawn_from, each, here) for each in line.edges))) for line in drawn.lines]
@@ -207,6 +225,7 @@ def of_ways(version_id: int, ways: Ways, *, opened: Iterable[str], kept: Mapping
     if drawn is None:
         return None
     pieces = [_counted(piece, ways, blocks, kept) for piece in drawn.pieces]
+    _mark_here(pieces)
     return Drawing(
         picture=drawn,
         pieces=pieces,
@@ -252,6 +271,20 @@ def _shown(
         return Shown(piece=piece, state=found.state, words=found.words, href=href, opens=True)
     href = f"#{anchor.format(found.path or name)}" if anchor else ""
     return Shown(piece=piece, state=found.state, words=found.words, href=href)
+
+
+def _mark_here(pieces: list[Shown]) -> None:
+    """Mark where the picture opens: at what failed, else at what is under way, else at its beginning."""
+    drawn = [(index, shown) for index, shown in enumerate(pieces) if shown.piece.role != "block"]
+    for states in ACTION:
+        for index, shown in drawn:
+            if shown.state in states:
+                pieces[index] = replace(shown, is_here=True)
+                return
+    for index, shown in drawn:
+        if shown.piece.vertex is not None and shown.piece.vertex.initial:
+            pieces[index] = replace(shown, is_here=True)
+            return
 
 
 def _opening(name: str, opened: tuple[str, ...], kept: Mapping[str, str] | None = None) -> str:

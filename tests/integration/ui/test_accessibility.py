@@ -1,6 +1,6 @@
 """Every page in both colours, on a desk and on a phone, measured by axe-core: no violation of WCAG 2.1 A and AA.
 
-The pages are answered by the application in this process, put in front of a browser, and never leave the test.
+One browser looks at all of them, so that they take seconds.
 """
 
 from __future__ import annotations
@@ -9,25 +9,23 @@ import io
 import json
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from django.contrib.auth.models import User
-from django.contrib.staticfiles import finders
 from django.core.management import call_command
-from django.db import connection
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Page
 
 from tests.integration.driver import Driver
 from tests.integration.engine.outcomes import fail, flow
+from tests.integration.ui import replayed
 from tests.integration.ui.conftest import browser
 from tests.screenshots import scenes
 from tests.services import chromium
 from workflows_app.services import definitions, instances
 
-ADDRESS = "http://testserver"
 WIDTHS = (1200, 390)
 RULES = {
     "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]},
@@ -51,21 +49,12 @@ ORDER = {
 }
 
 
-class Answer(NamedTuple):
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-
 PRICED = {"status": 200, "json": {"id": "p-1", "total_cents": 1290, "lines": ORDER["lines"]}}
 
 
 @pytest.fixture
-def answers(driver: Driver) -> dict[str, Answer]:
+def answers(driver: Driver) -> dict[str, replayed.Answer]:
     """Every page of an installation in which something has gone well, badly, and nowhere, by its address."""
-    with connection.cursor() as cursor:
-        # The browser takes its time; the test's transaction waits for it.
-        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
     definitions.publish(text=EXAMPLE.read_text(), actor="ada", changes="The first one.")
     driver.perform = {"validate": lambda claim: PRICED, "pay": lambda claim: PRICED, "reserve_stock": fail("NO_STOCK")}
     driver.run(instances.start(name="order-processing", input=ORDER, actor="ada"))
@@ -80,10 +69,7 @@ def answers(driver: Driver) -> dict[str, Answer]:
     people = {True: browser(User.objects.create_superuser("root", password="x")), False: browser()}
     answers = {scene: people[scene.needs_log_in].get(scene.address) for scene in pages}
     assert [scene.address for scene, each in answers.items() if each.status_code != scene.status] == []
-    return {
-        scene.address: Answer(status=each.status_code, headers=dict(each.headers), body=each.content)
-        for scene, each in answers.items()
-    }
+    return replayed.kept({scene.address: each for scene, each in answers.items()})
 
 
 def manage(*arguments: str) -> str:
@@ -92,21 +78,11 @@ def manage(*arguments: str) -> str:
     return out.getvalue()
 
 
-def test_no_page_breaks_a_rule_in_either_colours_at_either_width(answers: dict[str, Answer]) -> None:
-    def answer(route: Route) -> None:
-        address = route.request.url.removeprefix(ADDRESS)
-        if address in answers:
-            status, headers, body = answers[address]
-            route.fulfill(status=status, headers=headers, body=body)
-        elif address.startswith("/static/"):
-            route.fulfill(path=str(finders.find(address.removeprefix("/static/"))))
-        else:
-            route.fulfill(status=404)
-
+def test_no_page_breaks_a_rule_in_either_colours_at_either_width(answers: dict[str, replayed.Answer]) -> None:
     found: list[str] = []
     with chromium.running() as chrome:
-        page = chrome.new_page(base_url=ADDRESS, color_scheme="light")
-        page.route("**/*", answer)
+        page = chrome.new_page(base_url=replayed.ADDRESS, color_scheme="light")
+        replayed.replay(page, answers)
         for address in answers:
             page.goto(address)
             page.evaluate(AXE_SCRIPT)
