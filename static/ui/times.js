@@ -28,23 +28,24 @@
     }
   }
 
-  // Sentences tell their times as text; those of elements with data-times become times of their own.
+  // One rule for all that a page says: sentences tell their times as text, and these become times of their own. What is
+  // quoted stays as it was written: data, code, documentation, what is being typed.
   const TOLD = /(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC/;
 
+  const QUOTED = "time, pre, code, svg, textarea, select, .prose";
+
   function mark(root) {
-    for (const element of root.querySelectorAll("[data-times], .sentence")) {
-      const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
-      for (let text = walker.nextNode(); text; text = walker.nextNode()) {
-        const found = TOLD.exec(text.data);
-        if (!found || text.parentElement.closest("time")) continue;
-        const told = text.splitText(found.index);
-        told.splitText(found[0].length);
-        const time = document.createElement("time");
-        time.dateTime = `${found[1]}T${found[2]}Z`;
-        time.textContent = `${found[1]} ${found[2]}`;
-        told.replaceWith(time);
-        walker.currentNode = time;
-      }
+    const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+    for (let text = walker.nextNode(); text; text = walker.nextNode()) {
+      const found = TOLD.exec(text.data);
+      if (!found || text.parentElement.closest(QUOTED)) continue;
+      const told = text.splitText(found.index);
+      told.splitText(found[0].length);
+      const time = document.createElement("time");
+      time.dateTime = `${found[1]}T${found[2]}Z`;
+      time.textContent = `${found[1]} ${found[2]}`;
+      told.replaceWith(time);
+      walker.currentNode = time;
     }
   }
 
@@ -53,7 +54,7 @@
     translate(root);
   }
 
-  read(document);
+  read(document.querySelector("main"));
   document.addEventListener("page:swapped", (event) => read(event.target));
   document.addEventListener("htmx:afterSwap", (event) => read(event.target));
 })();

@@ -121,6 +121,21 @@ def test_a_slash_goes_to_the_search_and_the_skip_link_to_the_content(page: Page)
     assert page.evaluate("document.activeElement.id") == "id_q"
 
 
+def test_the_colours_are_switched_by_key_without_losing_what_is_typed(page: Page) -> None:
+    page.goto("/instances/")
+    page.locator("#id_q").fill("half a wo")
+
+    page.get_by_role("button", name="Dark").press("Enter")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark", timeout=MILLISECONDS)
+    typed = page.locator("#id_q").input_value()
+    page.reload()
+
+    assert typed == "half a wo"
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 22, 29)"
+    page.get_by_role("button", name="As the system").press("Enter")
+    expect(page.locator("html")).not_to_have_attribute("data-theme", "dark", timeout=MILLISECONDS)
+
+
 def test_the_narrowest_window_shows_every_page_whole(page: Page) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
     for place in ("/", "/instances/", "/operations/", "/activities/", "/docs/", "/docs/language/", "/definitions/"):

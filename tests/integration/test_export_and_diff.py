@@ -101,7 +101,7 @@ def test_the_highest_version_is_exported_unless_one_is_named(published: Shell) -
 
     for arguments, version in ((["--version", "1.0.0"], "1.0.0"), ([], "1.1.0")):
         answer = published.json("workflow", "export", "trip", *arguments)
-        assert answer == (0, {"name": "trip", "version": version, "document": stored[version]})
+        assert answer == (0, {"name": "trip", "version": version, "changes": None, "document": stored[version]})
         assert json.loads(published.run("workflow", "export", "trip", *arguments, "--as", "json")[1]) == stored[version]
 
 
@@ -162,6 +162,7 @@ def test_the_differences_are_one_document(published: Shell) -> None:
             "name": "trip",
             "old": "1.0.0",
             "new": "1.1.0",
+            "changes": None,
             "differences": [
                 {"kind": "changed", "path": "steps.hotel.timeout", "old": "90s", "new": "2m"},
                 {"kind": "changed", "path": "steps.train.with.seat", "old": 1.0, "new": 2},
@@ -179,7 +180,7 @@ def test_the_same_meaning_is_said_to_be_the_same(published: Shell, monkeypatch: 
     _, answer = published.json("workflow", "diff", "trip", file, "1.0.0")
 
     assert (code, text) == (0, f"trip 1.0.0 -> {file}: no difference in meaning\n")
-    assert answer == {"name": "trip", "old": file, "new": "1.0.0", "differences": []}
+    assert answer == {"name": "trip", "old": file, "new": "1.0.0", "changes": None, "differences": []}
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(TRIP.encode())))
     assert published.run("workflow", "diff", "trip", "-", file) == (
         0,
@@ -238,3 +239,47 @@ def test_the_guide_shows_what_is_printed(shell: Shell) -> None:  # noqa: F811
     assert shell.run("workflow", "diff", "trip", "1.0.0", "1.1.0") == (0, shown[compared])
     (sample,) = json.loads(shown[f"{compared} --format json"])["differences"]
     assert sample in shell.json("workflow", "diff", "trip", "1.0.0", "1.1.0")[1]["differences"]
+
+
+def test_why_a_version_was_published_is_kept_with_it(shell: Shell) -> None:  # noqa: F811
+    shell.run("workflow", "publish", shell.file(TRIP))
+    why = "The train is full.\nWe wait longer."
+    assert shell.json("workflow", "publish", shell.file(LATER), "--changes", f" {why}\n")[0] == 0
+
+    _, listed = shell.json("workflow", "versions", "trip")
+    _, text = shell.run("workflow", "versions", "trip", "--limit", "1")
+    _, compared = shell.run("workflow", "diff", "trip", "1.0.0", "1.1.0")
+    _, exported = shell.json("workflow", "export", "trip")
+
+    assert [(row["version"], row["changes"], row["differences"]) for row in listed["versions"]] == [
+        ("1.1.0", why, "1 added, 3 changed"),
+        ("1.0.0", None, "the first one"),
+    ]
+    assert "The train is full.\\nWe wait longer." in text.splitlines()[1]
+    assert compared.splitlines()[1] == "its publisher says: The train is full.\\nWe wait longer."
+    assert exported["changes"] == why
+
+
+def test_what_is_said_of_a_version_never_changes_either(shell: Shell) -> None:  # noqa: F811
+    file = shell.file(TRIP)
+    shell.run("workflow", "publish", file, "--changes", "the first")
+
+    again = shell.run("workflow", "publish", file, "--changes", "the first")[0]
+    without = shell.run("workflow", "publish", file)[0]
+    other = shell.run("workflow", "publish", file, "--changes", "the second")[0]
+
+    assert (again, without, other) == (0, 0, 1)
+    assert "CHANGES_EXIST" in shell.errors
+    assert DefinitionVersion.objects.get().changes == "the first"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("x" * 2001, "at most 2,000 characters"), ("red \x1b[31m", "x1b")], ids=ascii
+)
+def test_a_text_that_cannot_be_kept_publishes_nothing(shell: Shell, text: str, said: str) -> None:  # noqa: F811
+    code, _ = shell.run("workflow", "publish", shell.file(TRIP), "--changes", text)
+
+    assert code == 1
+    assert "INVALID_CHANGES" in shell.errors
+    assert said in shell.errors
+    assert not DefinitionVersion.objects.exists()

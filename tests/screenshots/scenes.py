@@ -123,6 +123,7 @@ def pages(found: Mapping[str, str]) -> list[Scene]:
         Scene(name="definitions", address="/definitions/"),
         Scene(name="versions", address="/definitions/order-processing/"),
         Scene(name="definition", address="/definitions/order-processing/1.0.0/"),
+        Scene(name="statistics", address="/definitions/order-processing/statistics/?since=24h"),
         Scene(name="canvas", address="/definitions/order-processing/1.0.0/canvas/"),
         Scene(name="start", address="/definitions/order-processing/start/"),
         Scene(name="operations", address="/operations/"),

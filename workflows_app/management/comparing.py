@@ -16,7 +16,7 @@ BEFORE = 20
 """So much of what two long values begin with is shown before their first difference."""
 
 
-def text(name: str, old: str, new: str, found: Sequence[Difference]) -> str:
+def text(name: str, old: str, new: str, found: Sequence[Difference], *, said: str = "") -> str:
     """Return differences as people read them, those of a step together.
 
     Args:
@@ -24,6 +24,7 @@ def text(name: str, old: str, new: str, found: Sequence[Difference]) -> str:
         old: the version or file that was, ``-`` for standard input.
         new: the one that is.
         found: the differences, those of a step one after the other.
+        said: what the publisher of the new one said of its changes.
 
     >>> print(text("trip", "1.0.0", "-", [Difference(Change.CHANGED, "steps.pay.timeout", "30s", "1m")]))
     trip 1.0.0 -> standard input: 1 difference
@@ -33,9 +34,8 @@ def text(name: str, old: str, new: str, found: Sequence[Difference]) -> str:
     """
     compared = (tame("standard input" if source == "-" else source) for source in (old, new))
     head = f"{tame(name)} {' -> '.join(compared)}"
-    if not found:
-        return f"{head}: no difference in meaning"
-    lines = [f"{head}: {len(found)} difference{'s' if len(found) > 1 else ''}"]
+    number = f"{len(found)} difference{'s' if len(found) > 1 else ''}" if found else "no difference in meaning"
+    lines = [f"{head}: {number}", *([f"its publisher says: {tame(said)}"] if said else [])]
     for group, members in groupby(found, key=lambda each: _split(each.path)[0]):
         lines += ["", tame(group), *(f"  {each.kind.value:<7}  {_line(each)}" for each in members)]
     return "\n".join(lines)

@@ -52,7 +52,12 @@ def chosen(
 
 def one(found: DefinitionVersion, language: str) -> tuple[dict[str, Any], str]:
     """Return one version as a document and as it is printed."""
-    document = {"name": found.definition.name, "version": found.version, "document": found.document}
+    document = {
+        "name": found.definition.name,
+        "version": found.version,
+        "changes": found.changes or None,
+        "document": found.document,
+    }
     return document, _written(found, language)
 
 

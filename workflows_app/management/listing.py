@@ -10,6 +10,7 @@ from workflows_app.activities import progress
 from workflows_app.engine import idempotency, overrides
 from workflows_app.engine.states import Role
 from workflows_app.models import Instance
+from workflows_app.selectors.published import Row as PublishedRow
 from workflows_app.selectors.section_views import assigned_words
 from workflows_app.taming import tame
 
@@ -51,6 +52,24 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     cells = [heads, *([_cell(r[head]) for head in heads] for r in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(heads))]
     return "\n".join("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in cells)
+
+
+def versions(name: str, found: Sequence[PublishedRow]) -> tuple[dict[str, Any], str]:
+    """Return the versions of a workflow, the highest first, as a document and as people read them."""
+    rows = [
+        {
+            "version": each.version.version,
+            "published_at": each.version.published_at.isoformat().replace("+00:00", "Z"),
+            "published_by": each.version.published_by,
+            "deprecated": each.version.deprecated,
+            "differences": each.differs,
+            "changes": each.version.changes or None,
+        }
+        for each in found
+    ]
+    return {"workflow": name, "versions": rows}, table(
+        [{**row, "deprecated": "yes" if row["deprecated"] else None} for row in rows]
+    )
 
 
 def _cell(value: Any) -> str:

@@ -67,6 +67,7 @@ class DefinitionVersion(models.Model):
         db_default="",
         help_text="``purge``, ``archive``, ``keep`` (for ever), or empty: what the installation says.",
     )
+    changes = models.TextField(default="", db_default="", help_text="Why it was published, in its publisher's words.")
     deprecated = models.BooleanField(default=False)
     published_at = models.DateTimeField(auto_now_add=True)
     published_by = models.CharField(max_length=150)

@@ -11,7 +11,7 @@
 - ``operations``: queues, what runs, holds;
 - ``call_statistics``: what was called outside lately, and how it went;
 - ``log_views``: what attempts said;
-- ``version_statistics``: how instances of a version have fared;
+- ``figures``, ``step_figures``: how instances of a workflow went, and their steps; ``reused``: what caches saved;
 - ``changes``: marks that tell that something has changed;
 - ``machine_views``, ``section_views``, ``service_views``: state machines, ad-hoc sections, services.
 """

@@ -16,7 +16,8 @@ SELECT i.id, i.state, i.workflow, i.ending, i.definition_version_id AS version_i
 FROM workflows_app_instance i
 LEFT JOIN LATERAL (
     SELECT e.actor, e.at, e.data->>'reason' AS reason FROM workflows_app_event e
-    WHERE i.state = 'paused' AND e.instance_id = i.id AND e.type = 'instance.paused' ORDER BY e.sequence DESC LIMIT 1
+    WHERE i.state = 'paused' AND e.instance_id = i.id AND e.type IN ('instance.paused', 'instance.rewound')
+    ORDER BY e.sequence DESC LIMIT 1
 ) p ON true
 WHERE i.id = ANY(%s::uuid[])
 """
@@ -50,21 +51,10 @@ FROM unnest(%s::uuid[]) i(id) CROSS JOIN LATERAL (
 LEFT JOIN LATERAL (SELECT CASE WHEN s.role = 'compensation' THEN s.undo_error ELSE s.error END AS error) e ON true
 """
 
-# Who has the place: the one that has had it longest.
-SLOTS: Final = """
-SELECT m.instance_id, m.workflow, m.key, m.places, m.state, h.instance_id AS holder
-FROM workflows_app_slot m
-LEFT JOIN LATERAL (
-    SELECT o.instance_id FROM workflows_app_slot o
-    WHERE m.state = 'waiting' AND o.workflow = m.workflow AND o.key = m.key AND o.state <> 'waiting'
-    ORDER BY o.id LIMIT 1
-) h ON true
-WHERE m.instance_id = ANY(%s::uuid[]) AND m.state <> 'taken'
-"""
-
 SUBSCRIPTIONS: Final = """
 SELECT i.id AS instance_id, s.* FROM unnest(%s::uuid[]) i(id) CROSS JOIN LATERAL (
-    SELECT s.path, s.type, s.key, s.since FROM workflows_app_subscription s
+    SELECT s.path, s.type, s.key, s.since, p.due_at FROM workflows_app_subscription s
+    LEFT JOIN workflows_app_step p ON p.instance_id = s.instance_id AND p.path = s.path
     WHERE s.instance_id = i.id ORDER BY s.path LIMIT 4
 ) s
 """

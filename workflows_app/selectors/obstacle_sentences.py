@@ -40,25 +40,25 @@ def running(row: Row, now: datetime) -> str:
 
     >>> from datetime import timedelta
     >>> now = datetime.fromisoformat("2026-01-02T03:04:05+00:00")
-    >>> row = {"path": "pay", "number": 2, "role": "action", "started_at": now - timedelta(seconds=75)}
+    >>> row = {"named": "“pay”", "number": 2, "role": "action", "started_at": now - timedelta(seconds=75)}
     >>> running(row | {"stop_requested": False}, now)
     'Running “pay” for 1 min 15 s, attempt 2.'
     """
     what = {"compensation": "Undoing", "fallback": "Running the fallback of"}.get(row["role"], "Running")
     attempt = f", attempt {row['number']}" if row["number"] > 1 else ""
     told = "; it was told to stop" if row["stop_requested"] else ""
-    return f"{what} “{row['path']}” for {span(row['started_at'], now)}{attempt}{told}."
+    return f"{what} {row['named']} for {span(row['started_at'], now)}{attempt}{told}."
 
 
 def lost(row: Row, now: datetime) -> str:
     """Say that a worker has gone and nobody noticed."""
-    silent = f"The worker {row['worker']} that ran “{row['path']}” has been silent for {span(row['due'], now)}"
+    silent = f"The worker {row['worker']} that ran {row['named']} has been silent for {span(row['due'], now)}"
     return f"{silent}, and no sweeper has taken the step over: is the sweeper running?"
 
 
 def queued(row: Row, now: datetime) -> str:
     """Say that a step waits for a worker."""
-    waits = f"“{row['path']}” waits for a worker on the queue “{row['queue']}” for {span(row['since'], now)}"
+    waits = f"{row['named']} waits for a worker on the queue “{row['queue']}” for {span(row['since'], now)}"
     return f"{waits}." if row["served"] else f"{waits}: no worker takes anything from this queue."
 
 
@@ -70,7 +70,7 @@ def retry(row: Row, now: datetime, *, most: int | None) -> str:
 
     >>> from datetime import timedelta
     >>> now = datetime.fromisoformat("2026-01-02T03:04:05+00:00")
-    >>> row = {"path": "pay", "role": "action", "failures": 2, "due_at": now + timedelta(seconds=40)}
+    >>> row = {"named": "“pay”", "role": "action", "failures": 2, "due_at": now + timedelta(seconds=40)}
     >>> retry(row | {"code": "GONE", "message": "away"}, now, most=5)
     'Attempt 3 of 5 of “pay” in 40.0 s, after GONE: away.'
     """
@@ -80,29 +80,30 @@ def retry(row: Row, now: datetime, *, most: int | None) -> str:
     why = f", after {row['code']}: {row['message']}" if row["code"] else ""
     when = f"in {duration(seconds)}" if seconds > 0 else "now"
     what = "the undo of " if row["role"] == "compensation" else ""
-    return _ended(f"Attempt {number}{of} of {what}“{row['path']}” {when}{why}")
+    return _ended(f"Attempt {number}{of} of {what}{row['named']} {when}{why}")
 
 
 def turn(row: Row, now: datetime) -> str:
     """Say when its call has its turn under a rate limit; nothing has failed."""
-    return f"“{row['path']}” has its turn under a rate limit in {span(now, row['due_at'])}."
+    return f"{row['named']} has its turn under a rate limit in {span(now, row['due_at'])}."
 
 
 def absent(row: Row) -> str:
     """Say that the workers lack an activity."""
-    return _ended(f"“{row['path']}” waits for a worker that has its activity: {row['message'] or 'none has'}")
+    return _ended(f"{row['named']} waits for a worker that has its activity: {row['message'] or 'none has'}")
 
 
 def overdue(row: Row, now: datetime) -> str:
     """Say that nobody looks at the timers."""
-    what = f"of “{row['path']}” " if row["path"] else ""
+    what = f"of {row['named']} " if row["path"] else ""
     return f"A timer {what}is overdue by {span(row['due_at'], now)}: is the sweeper running?"
 
 
 def time(row: Row) -> str:
     """Say until when it waits."""
-    who = f"“{row['path']}” waits" if row["path"] else "Waits"
-    return f"{who} until {moment(row['due_at'])} UTC."
+    who = f"{row['named']} waits" if row["path"] else "Waits"
+    what = " for the last of its dependencies" if row["kind"] == "join" else ""
+    return f"{who}{what} until {moment(row['due_at'])} UTC."
 
 
 def planned(at: datetime) -> str:
@@ -117,28 +118,19 @@ def planned(at: datetime) -> str:
 def event(row: Row) -> str:
     """Say which event it waits for."""
     since = moment(row["since"])
-    return f"“{row['path']}” waits for the event {row['type']} with the key {row['key']} since {since} UTC."
+    most = f", at most until {moment(row['due_at'])} UTC" if row["due_at"] else ""
+    return f"{row['named']} waits for the event {row['type']} with the key {row['key']} since {since} UTC{most}."
 
 
 def called(row: Row) -> str:
     """Say which instance it waits for."""
-    return f"“{row['path']}” waits for {row['workflow']} ({row['child']}) since {moment(row['since'])} UTC."
+    return f"{row['named']} waits for {row['workflow']} ({row['child']}) since {moment(row['since'])} UTC."
 
 
 def people(row: Row) -> str:
     """Say who has to choose."""
     assign = json.loads(row["assign"]) if isinstance(row["assign"], str) else row["assign"]
-    return f"“{row['path']}” waits for people to choose what is next: {assigned_words(assign)}."
-
-
-def slot(row: Row) -> str:
-    """Say who has the place that it waits for."""
-    if row["state"] == "granted":
-        return "A place is free for it: it is about to start."
-    whose = f"“{row['key']}”" if row["key"] else "this workflow"
-    places = "the one place" if row["places"] == 1 else f"one of {row['places']} places"
-    holder = f", held by {row['holder']}" if row["holder"] and row["places"] == 1 else ""
-    return f"Waits for {places} of {whose}{holder}."
+    return f"{row['named']} waits for people to choose what is next: {assigned_words(assign)}."
 
 
 def soon(row: Row) -> str:
@@ -152,7 +144,7 @@ def more(count: int) -> str:
     >>> more(0), more(1), more(3)
     ('', 'One thing more is under way.', '3 things more are under way.')
     """
-    if not count:
+    if count <= 0:
         return ""
     return "One thing more is under way." if count == 1 else f"{count} things more are under way."
 

@@ -16,20 +16,16 @@ from enum import IntEnum
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
-from workflows_app.engine.definition.shape import written_steps
 from workflows_app.engine.paths import split
 from workflows_app.engine.states import INSTANCE_ENDED, InstanceState
-from workflows_app.models import DefinitionVersion, Hold
+from workflows_app.models import Hold
 from workflows_app.selectors import obstacle_sentences as words
-from workflows_app.selectors import presence
+from workflows_app.selectors import presence, rows, standing, waiting, written
 from workflows_app.selectors.obstacle_queries import (
     CALLED,
     INSTANCES,
     PEOPLE,
     RUNNING,
-    SLOTS,
     SUBSCRIPTIONS,
     TICKETS,
     TIMERS,
@@ -41,6 +37,10 @@ OVERDUE = timedelta(seconds=15)
 """A timer, or a lease, that is over for so long has been overlooked: what looks for it does not run."""
 ABSENT = "EXECUTOR_NOT_FOUND"
 LIMITED = "RATE_LIMITED"
+
+
+Going = Mapping[UUID, dict[str, Any]]
+"""Rows of the instances that have not ended, each with what its version says (``written``)."""
 
 
 class Kind(IntEnum):
@@ -110,24 +110,27 @@ def of(instances: Collection[UUID], *, now: datetime | None = None) -> dict[UUID
         now: the time; the database's by default.
     """
     now = now or presence.clock()
-    rows = {row["id"]: row for row in _rows(INSTANCES, [*instances])}
-    going = {key: row for key, row in rows.items() if row["state"] not in INSTANCE_ENDED}
-    found: dict[UUID, list[Obstacle]] = {key: [] for key in rows}
+    asked = {row["id"]: row for row in _rows(INSTANCES, [*instances])}
+    going = {key: row for key, row in asked.items() if row["state"] not in INSTANCE_ENDED}
+    found: dict[UUID, list[Obstacle]] = {key: [] for key in asked}
     if not going:
         return found
+    versions = written.of_versions(row["version_id"] for row in going.values())
+    for row in going.values():
+        row["written"] = versions[row["version_id"]]
     keys = [*going]
     _paused(found, going)
     _holds(found, going)
-    _running(found, keys, now)
-    _tickets(found, keys, now)
-    _timers(found, keys, going, now)
+    _running(found, going, now)
+    _tickets(found, going, now)
+    _timers(found, going, now)
     _slots(found, keys)
-    for row in _rows(SUBSCRIPTIONS, keys):
+    for row in _named(SUBSCRIPTIONS, going):
         _add(found, row, Kind.EVENT, words.event(row), since=row["since"])
-    for row in _rows(CALLED, keys):
+    for row in _named(CALLED, going):
         _add(found, row, Kind.CALLED, words.called(row), since=row["since"])
     silent = [key for key in keys if not found[key]]
-    for row in _rows(PEOPLE, silent):
+    for row in _named(PEOPLE, {key: going[key] for key in silent}):
         _add(found, row, Kind.PEOPLE, words.people(row), since=row["since"])
     for key in silent:
         if not found[key]:
@@ -142,15 +145,19 @@ def of_one(instance_id: UUID) -> list[Obstacle]:
     return of([instance_id]).get(instance_id, [])
 
 
-def sentence(obstacles: Sequence[Obstacle]) -> str:
-    """Say in one sentence why an instance does not move, or what it does; empty for one that has ended."""
+def sentence(obstacles: Sequence[Obstacle], *, most: int = 1) -> str:
+    """Say why an instance does not move, or what it does; empty for one that has ended.
+
+    Args:
+        obstacles: what ``of`` returned.
+        most: how many of them are told; the others are counted.
+    """
     if not obstacles:
         return ""
-    first, *others = obstacles
-    if first.kind in (Kind.PAUSED, Kind.HELD):
-        return first.sentence
-    others = [each for each in others if each.kind is not Kind.SOON and each.sentence != first.sentence]
-    return f"{first.sentence} {words.more(len(others))}".strip()
+    if most == 1 and obstacles[0].kind in (Kind.PAUSED, Kind.HELD):
+        return obstacles[0].sentence
+    every = list(dict.fromkeys(each.sentence for each in obstacles))
+    return " ".join([*every[:most], words.more(len(every) - most)]).strip()
 
 
 def _add(
@@ -168,14 +175,14 @@ def _add(
     )
 
 
-def _paused(found: dict[UUID, list[Obstacle]], going: Mapping[UUID, Mapping[str, Any]]) -> None:
+def _paused(found: dict[UUID, list[Obstacle]], going: Going) -> None:
     for key, row in going.items():
         if row["state"] == InstanceState.PAUSED:
             said = words.paused(row)
             found[key].append(Obstacle(kind=Kind.PAUSED, sentence=said, since=row["paused_at"]))
 
 
-def _holds(found: dict[UUID, list[Obstacle]], going: Mapping[UUID, Mapping[str, Any]]) -> None:
+def _holds(found: dict[UUID, list[Obstacle]], going: Going) -> None:
     holds = list(Hold.objects.order_by("id"))
     if not holds:
         return
@@ -194,16 +201,16 @@ def _holds(found: dict[UUID, list[Obstacle]], going: Mapping[UUID, Mapping[str, 
                 break
 
 
-def _running(found: dict[UUID, list[Obstacle]], keys: Sequence[UUID], now: datetime) -> None:
-    for row in _rows(RUNNING, keys):
+def _running(found: dict[UUID, list[Obstacle]], going: Going, now: datetime) -> None:
+    for row in _named(RUNNING, going):
         lost = now - row["due"] > OVERDUE
         kind = Kind.LOST if lost else Kind.RUNNING
         said = words.lost(row, now) if lost else words.running(row, now)
         _add(found, row, kind, said, since=row["started_at"], stuck=lost)
 
 
-def _tickets(found: dict[UUID, list[Obstacle]], keys: Sequence[UUID], now: datetime) -> None:
-    for row in _rows(TICKETS, keys):
+def _tickets(found: dict[UUID, list[Obstacle]], going: Going, now: datetime) -> None:
+    for row in _named(TICKETS, going):
         if any(each.kind is Kind.HELD for each in found[row["instance_id"]]):
             continue
         kind = Kind.QUEUED if row["served"] else Kind.NO_WORKER
@@ -211,12 +218,8 @@ def _tickets(found: dict[UUID, list[Obstacle]], keys: Sequence[UUID], now: datet
         _add(found, row, kind, words.queued(row, now), since=row["since"], stuck=stuck)
 
 
-def _timers(
-    found: dict[UUID, list[Obstacle]], keys: Sequence[UUID], going: Mapping[UUID, Mapping[str, Any]], now: datetime
-) -> None:
-    rows = _rows(TIMERS, keys)
-    policies = _policies(going[row["instance_id"]]["version_id"] for row in rows if row["kind"] == "retry")
-    for row in rows:
+def _timers(found: dict[UUID, list[Obstacle]], going: Going, now: datetime) -> None:
+    for row in _named(TIMERS, going):
         if now - row["due_at"] > OVERDUE:
             _add(found, row, Kind.OVERDUE, words.overdue(row, now), since=row["due_at"], stuck=True)
         elif row["kind"] == "start":
@@ -228,44 +231,35 @@ def _timers(
         elif row["code"] == LIMITED:
             _add(found, row, Kind.TURN, words.turn(row, now), until=row["due_at"])
         else:
-            of_instance = going[row["instance_id"]]
-            around, name = split(row["path"])
-            most = _own_attempts(of_instance["overridden"], around, name)
-            most = policies.get((of_instance["version_id"], name)) if most is None else most
+            most = _own_attempts(going[row["instance_id"]]["overridden"], row["path"])
+            most = row["written"].most(row["path"]) if most is None else most
             _add(found, row, Kind.RETRY, words.retry(row, now, most=most), until=row["due_at"])
 
 
 def _slots(found: dict[UUID, list[Obstacle]], keys: Sequence[UUID]) -> None:
-    for row in _rows(SLOTS, keys):
-        _add(found, row, Kind.SLOT, words.slot(row))
+    for key, wait in standing.waits(keys).items():
+        found[key].append(Obstacle(kind=Kind.SLOT, sentence=waiting.sentence(wait)))
 
 
-def _own_attempts(overridden: str | None, around: str, name: str) -> int | None:
+def _own_attempts(overridden: str | None, path: str) -> int | None:
     """Return how many attempts an instance itself grants a step; one of a state machine is called by its transition."""
+    around, name = split(path)
     steps = {} if overridden is None else json.loads(overridden)
     own = steps.get(name) or steps.get(f"{around.partition('[')[0]}.{name}") or {}
     return own.get("max_attempts")
 
 
-def _policies(versions: Iterable[int]) -> dict[tuple[int, str], int]:
-    """Return how many attempts the steps of these versions have, by version and the step's own name."""
-    wanted = set(versions)
-    if not wanted:
-        return {}
-    documents = DefinitionVersion.objects.filter(pk__in=wanted).values_list("pk", "document")
-    return {
-        (pk, str(step.get("id"))): int(step["retry"].get("max_attempts", 3))
-        for pk, document in documents
-        for step in written_steps(document)
-        if isinstance(step.get("retry"), dict)
-    }
+def _named(statement: str, going: Going) -> list[dict[str, Any]]:
+    """Return rows about steps with ``written``, what their version says, and ``named``, the step in a sentence."""
+    found = _rows(statement, going)
+    for row in found:
+        row["written"] = going[row["instance_id"]]["written"]
+        row["named"] = row["written"].named(row["path"])
+    return found
 
 
 def _rows(statement: str, keys: Iterable[UUID]) -> list[dict[str, Any]]:
     wanted = [str(key) for key in keys]
     if not wanted:
         return []
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [wanted])
-        names = [column.name for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return rows.named(statement, [wanted])

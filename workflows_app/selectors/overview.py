@@ -14,6 +14,7 @@ from uuid import UUID
 from django.db import connection
 
 from workflows_app.engine.states import InstanceState
+from workflows_app.selectors import rows
 from workflows_app.selectors.attention import SETS, Concern
 from workflows_app.selectors.presence import IS_THERE, SERVED
 
@@ -35,6 +36,18 @@ SELECT a.queue, count(*) FROM workflows_app_attempt a WHERE a.state = 'running' 
 _ENDED: Final = """
 SELECT date_bin('1 hour', i.ended_at, %s), i.state, count(*) FROM workflows_app_instance i
 WHERE i.ended_at >= %s GROUP BY 1, 2
+"""
+_OF_WORKFLOWS: Final = """
+SELECT workflow, count(*) AS ended, count(*) FILTER (WHERE state = 'completed') AS completed,
+    count(*) FILTER (WHERE is_failed) AS failed,
+    percentile_cont(0.95) WITHIN GROUP (ORDER BY seconds) FILTER (WHERE state = 'completed') AS p95
+FROM (
+    SELECT e.workflow, e.state, e.state = ANY(f.states) AS is_failed, e.seconds
+    FROM (
+        SELECT i.workflow, i.state, extract(epoch FROM i.ended_at - i.started_at) AS seconds
+        FROM workflows_app_instance i WHERE i.ended_at >= %s ORDER BY i.ended_at DESC LIMIT %s
+    ) e, (SELECT %s::text[] AS states) f
+) n GROUP BY workflow ORDER BY failed DESC, ended DESC, workflow LIMIT %s
 """
 _THERE: Final = f"""
 SELECT count(*) FILTER (WHERE w.kind = 'worker'), count(*) FILTER (WHERE w.kind = 'sweeper')
@@ -71,8 +84,8 @@ class QueueRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hour:
-    """What ended in one hour: well, badly, and otherwise (cancelled, terminated, compensated)."""
+class Interval:
+    """What became of the instances of one interval: well, badly, and otherwise."""
 
     begin: datetime
     completed: int = 0
@@ -100,8 +113,8 @@ def concerned(concern: Concern, *, number: int) -> tuple[Count, list[tuple[UUID,
     """  # noqa: S608 - constants
     with connection.cursor() as cursor:
         cursor.execute(statement, [BOUND + 1, number])
-        rows = cursor.fetchall()
-    return Count(number=rows[0][2] if rows else 0), [(key, since) for key, since, _ in rows]
+        found = cursor.fetchall()
+    return Count(number=found[0][2] if found else 0), [(key, since) for key, since, _ in found]
 
 
 def queues() -> list[QueueRow]:
@@ -117,7 +130,7 @@ def queues() -> list[QueueRow]:
     return found + [QueueRow(name=name, running=number) for name, number in sorted(running.items())]
 
 
-def throughput(now: datetime) -> list[Hour]:
+def throughput(now: datetime) -> list[Interval]:
     """Return what ended in each of the last 24 hours, the present one included, the earliest first."""
     first = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS - 1)
     counted: dict[datetime, dict[str, int]] = {first + timedelta(hours=n): {} for n in range(HOURS)}
@@ -126,13 +139,13 @@ def throughput(now: datetime) -> list[Hour]:
         for begin, state, number in cursor.fetchall():
             if begin in counted:  # not what ends after ``now``
                 counted[begin][state] = number
-    return [_hour(begin, states) for begin, states in counted.items()]
+    return [_interval(begin, states) for begin, states in counted.items()]
 
 
-def _hour(begin: datetime, states: dict[str, int]) -> Hour:
+def _interval(begin: datetime, states: dict[str, int]) -> Interval:
     failed = sum(states.pop(state.value, 0) for state in FAILED)
     completed = states.pop(InstanceState.COMPLETED.value, 0)
-    return Hour(begin=begin, completed=completed, failed=failed, otherwise=sum(states.values()))
+    return Interval(begin=begin, completed=completed, failed=failed, otherwise=sum(states.values()))
 
 
 def ended_since(at: datetime, states: Collection[InstanceState]) -> Count:
@@ -148,15 +161,21 @@ def ended_since(at: datetime, states: Collection[InstanceState]) -> Count:
 
 def last_failed(since: datetime, *, number: int) -> list[dict[str, Any]]:
     """Return the last ``number`` instances that failed since then, with their errors."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT i.id, i.workflow, i.state, i.ended_at, i.error->>'code' AS code, "
-            "left(i.error->>'message', 200) AS message FROM workflows_app_instance i "
-            "WHERE i.ended_at >= %s AND i.state = ANY(%s) ORDER BY i.ended_at DESC, i.id LIMIT %s",
-            [since, [state.value for state in FAILED], number],
-        )
-        names = [column.name for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return rows.named(
+        "SELECT i.id, i.workflow, i.state, i.ended_at, i.error->>'code' AS code, "
+        "left(i.error->>'message', 200) AS message FROM workflows_app_instance i "
+        "WHERE i.ended_at >= %s AND i.state = ANY(%s) ORDER BY i.ended_at DESC, i.id LIMIT %s",
+        [since, [state.value for state in FAILED], number],
+    )
+
+
+def of_workflows(since: datetime, *, number: int) -> list[dict[str, Any]]:
+    """Return how the workflows did whose instances ended since then, those with the most failures first.
+
+    Of the newest ``BOUND`` that ended: ``workflow``, ``ended``, ``completed``, ``failed``, and ``p95``, the seconds
+    that 95 of 100 of the completed took at most.
+    """
+    return rows.named(_OF_WORKFLOWS, [since, BOUND, [state.value for state in FAILED], number])
 
 
 def there() -> tuple[int, int]:

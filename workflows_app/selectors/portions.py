@@ -21,10 +21,8 @@ from workflows_app.models import (
     Event,
     Instance,
     Step,
-    Subscription,
     Timer,
 )
-from workflows_app.selectors.presence import SERVED
 
 MESSAGE_LENGTH = 500
 
@@ -118,23 +116,6 @@ def last_attempts(instance_id: UUID, *, number: int) -> list[Attempt]:
     """Return an instance's last ``number`` attempts in order of their start."""
     rows = Attempt.objects.filter(instance_id=instance_id).defer("error").annotate(**_error("error"))
     return list(rows.order_by("-started_at", "-id")[:number])[::-1]
-
-
-def unclaimed(instance_id: UUID, *, number: int) -> list[Dispatch]:
-    """Return up to ``number`` steps that no worker has taken yet, the longest waiting first.
-
-    ``served`` says of each whether some worker takes messages from its queue.
-    """
-    statement = f"""
-        SELECT d.*, {SERVED} AS served FROM workflows_app_dispatch d
-        WHERE d.instance_id = %s ORDER BY d.created_at, d.id LIMIT %s
-    """  # noqa: S608 - a constant
-    return list(Dispatch.objects.raw(statement, [instance_id, number]))
-
-
-def awaited(instance_id: UUID, *, number: int) -> list[Subscription]:
-    """Return up to ``number`` steps that wait for an event, the longest waiting first."""
-    return list(Subscription.objects.filter(instance_id=instance_id).order_by("id")[:number])
 
 
 def history_page(instance_id: UUID, *, first: int, size: int, length: int) -> list[dict[str, Any]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
+from uuid import UUID
 
-from django.db import connection
 from django.db.models import Q
 
 from workflows_app.engine.commands import TimerKind
@@ -15,20 +17,40 @@ from workflows_app.models import (
     Event,
     Hold,
     Instance,
-    Slot,
     Timer,
 )
+from workflows_app.selectors import rows, written
 from workflows_app.selectors.standstill import Standstill
 from workflows_app.selectors.waiting import MOST_COUNTED, Wait
 
-CALLERS_WITH_PLACES = """
-WITH RECURSIVE callers AS (
-    SELECT i.parent_id AS id, i.depth FROM workflows_app_instance i WHERE i.id = %s AND i.awaited
-    UNION ALL
-    SELECT i.parent_id, i.depth FROM callers c JOIN workflows_app_instance i ON i.id = c.id WHERE i.awaited
-)
-SELECT c.id FROM callers c JOIN workflows_app_slot s ON s.instance_id = c.id
-WHERE s.workflow = %s AND s.key = %s AND s.state <> 'waiting' ORDER BY c.depth DESC
+# The place is held by the one that has had it longest; the callers are those that wait for the instance, nearest first,
+# and have places that it waits for.
+SLOTS = """
+SELECT m.instance_id, m.key, m.places, m.state, h.instance_id AS holder, b.number AS before, c.ids AS callers,
+    i.definition_version_id AS version_id
+FROM workflows_app_slot m JOIN workflows_app_instance i ON i.id = m.instance_id
+LEFT JOIN LATERAL (
+    SELECT o.instance_id FROM workflows_app_slot o
+    WHERE m.state = 'waiting' AND o.workflow = m.workflow AND o.key = m.key AND o.state <> 'waiting'
+    ORDER BY o.id LIMIT 1
+) h ON true
+CROSS JOIN LATERAL (
+    SELECT count(*) AS number FROM (
+        SELECT 1 FROM workflows_app_slot o
+        WHERE m.state = 'waiting' AND o.workflow = m.workflow AND o.key = m.key AND o.state = 'waiting' AND o.id < m.id
+        LIMIT %(most)s
+    ) n
+) b
+LEFT JOIN LATERAL (
+    WITH RECURSIVE callers AS (
+        SELECT i.parent_id AS id, i.depth WHERE i.awaited AND m.state = 'waiting'
+        UNION ALL
+        SELECT p.parent_id, p.depth FROM callers c JOIN workflows_app_instance p ON p.id = c.id WHERE p.awaited
+    )
+    SELECT array_agg(c.id ORDER BY c.depth DESC) AS ids FROM callers c JOIN workflows_app_slot s ON s.instance_id = c.id
+    WHERE s.workflow = m.workflow AND s.key = m.key AND s.state <> 'waiting'
+) c ON true
+WHERE m.instance_id = ANY(%(ids)s::uuid[]) AND m.state <> 'taken'
 """
 
 
@@ -63,27 +85,25 @@ def starts_at(found: Instance) -> datetime | None:
 
 def waits_for(found: Instance) -> Wait | None:
     """Return what a pending instance waits for; ``None`` for any other."""
-    if found.state != InstanceState.PENDING:
-        return None
-    mine = Slot.objects.filter(instance_id=found.pk).exclude(state="taken").first()
-    if mine is None:
-        return None
-    ahead = Slot.objects.filter(workflow=mine.workflow, key=mine.key, state="waiting", id__lt=mine.pk)
+    return waits([found.pk]).get(found.pk) if found.state == InstanceState.PENDING else None
+
+
+def waits(instances: Iterable[UUID]) -> dict[UUID, Wait]:
+    """Return which place each of these instances waits for; one that waits for none is left out."""
+    found = rows.named(SLOTS, {"ids": [str(key) for key in instances], "most": MOST_COUNTED})
+    versions = written.of_versions(row["version_id"] for row in found)
+    return {row["instance_id"]: _wait(row, versions[row["version_id"]].place) for row in found}
+
+
+def _wait(row: Mapping[str, Any], place: str | None) -> Wait:
+    # Callers that hold all its places end only after it: it cannot come to its turn.
+    callers = row["callers"] or []
     return Wait(
-        key=mine.key,
-        written=found.definition_version.document.get("concurrency", {}).get("key"),
-        limit=mine.places,
-        before=ahead[:MOST_COUNTED].count() if mine.state == "waiting" else 0,
-        granted=mine.state == "granted",
-        held_by=_held_by_callers(found, mine),
+        key=row["key"],
+        written=place,
+        limit=row["places"],
+        before=row["before"],
+        granted=row["state"] == "granted",
+        held_by=str(callers[0]) if len(callers) >= row["places"] else None,
+        holder=str(row["holder"]) if row["holder"] else None,
     )
-
-
-def _held_by_callers(found: Instance, mine: Slot) -> str | None:
-    """Name the nearest caller that waits for an instance and holds one of its places, if such callers hold them all."""
-    if mine.state != "waiting" or not found.awaited:
-        return None
-    with connection.cursor() as cursor:
-        cursor.execute(CALLERS_WITH_PLACES, [found.pk, mine.workflow, mine.key])
-        holders = [str(row[0]) for row in cursor.fetchall()]
-    return holders[0] if len(holders) >= mine.places else None

@@ -20,6 +20,7 @@ class Wait:
         limit: how many instances of the key may run at once.
         before: how many got into the row earlier and still wait; at most ``MOST_COUNTED`` are counted.
         granted: a slot is free for it: it is about to be started.
+        holder: id of the instance that has had one of the places longest.
         held_by: id of the nearest of the instances that called it, where those hold all the places it waits for.
     """
 
@@ -29,6 +30,7 @@ class Wait:
     before: int
     granted: bool
     held_by: str | None = None
+    holder: str | None = None
 
     def as_dict(self) -> dict[str, str | int | bool | None]:
         return {
@@ -59,7 +61,8 @@ def sentence(wait: Wait) -> str:
         who = f"{wait.held_by}, which called it and waits for it,"
         return f"Waits for {places} of {_whose(wait)}; {who} {holds}: cancel one of them."
     row = f"{wait.before}{more} before it" if wait.before else "it is the next"
-    return f"Waits for {places} of {_whose(wait)}; {row}."
+    holder = f", held by {wait.holder}" if wait.holder and wait.limit == 1 else ""
+    return f"Waits for {places} of {_whose(wait)}{holder}; {row}."
 
 
 def _whose(wait: Wait) -> str:

@@ -13,7 +13,15 @@ from workflows_app.engine.errors import DefinitionInvalid, Problem
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.verifier import verify
 from workflows_app.models import Definition, DefinitionVersion
-from workflows_app.services import callbacks, callees, decision_tables, publishing, secrets, service_registry
+from workflows_app.services import (
+    callbacks,
+    callees,
+    change_texts,
+    decision_tables,
+    publishing,
+    secrets,
+    service_registry,
+)
 from workflows_app.services.contents import content_hash, parse_version
 from workflows_app.services.versions import find
 
@@ -59,20 +67,24 @@ def validate(*, text: str | bytes) -> list[Problem]:
 
 
 @transaction.atomic
-def publish(*, text: str | bytes, actor: str) -> DefinitionVersion:
+def publish(*, text: str | bytes, actor: str, changes: str = "") -> DefinitionVersion:
     """Publish a document as a version that never changes.
 
     Args:
         text: YAML or JSON.
         actor: who publishes.
+        changes: why, in the publisher's words: kept with the version, no part of its content.
 
     Returns:
         The version; the existing one if identical content was published before.
 
     Raises:
         DefinitionInvalid: with every problem of severity ``error``; nothing is stored.
-        Conflict: another content stands under this version already.
+        InputInvalid: with code INVALID_CHANGES: what is said of the changes cannot be kept.
+        Conflict: with code VERSION_EXISTS: another content stands under this version already; with code CHANGES_EXIST:
+            the content does, and something else is said of its changes.
     """
+    said = change_texts.read(changes)
     parsed, problems, called = _check(text)
     errors = [p for p in problems if p.severity == "error"]
     if parsed is None or errors:
@@ -90,8 +102,10 @@ def publish(*, text: str | bytes, actor: str) -> DefinitionVersion:
             "activities": resolve_activities(parsed),
             "calls": callees.stored(called),
             **_retention(parsed),
+            "changes": said,
         },
     )
+    change_texts.demand(found, said)
     return found
 
 

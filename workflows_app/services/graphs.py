@@ -1,4 +1,4 @@
-"""Graphs of published versions, built once per process: a version never changes, so neither does its graph.
+"""Graphs of published versions and their charts, built once per process: a version never changes, nor do they.
 
 An instance that overrides something has a graph of its own; with others that override the same it shares that.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 
+from workflows_app.drawing import flows, state_machines
+from workflows_app.drawing.chart import Chart
 from workflows_app.engine import definition, overrides
 from workflows_app.engine.graph import Graph
 from workflows_app.models import DefinitionVersion, Instance
@@ -43,3 +45,11 @@ def of_row(row: Instance) -> Graph:
 @lru_cache(maxsize=64)
 def _overridden(version_id: int, overridden: str) -> Graph:
     return overrides.apply(of_version(version_id), json.loads(overridden))
+
+
+@lru_cache(maxsize=128)
+def chart(version_id: int) -> Chart:
+    """Return the chart of a published version: its steps, or its states, and what follows what."""
+    graph = of_version(version_id)
+    machine = graph.definition.machine
+    return flows.chart(graph) if machine is None else state_machines.chart(machine)

@@ -26,6 +26,11 @@ def page_of_definitions(view: Callable[..., HttpResponse]) -> Callable[..., Http
     return _page(view, VIEW_DEFINITIONS)
 
 
+def page_of_statistics(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """The same for what instances say of a definition: both permissions are needed."""
+    return _page(view, VIEW_DEFINITIONS, VIEW_INSTANCES)
+
+
 def act_on_instances(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """Let GET, HEAD and POST through for users who may view and operate instances; others get 403."""
     return _form(view, VIEW_INSTANCES, OPERATE_INSTANCES)
@@ -41,6 +46,6 @@ def _form(view: Callable[..., HttpResponse], *permissions: str) -> Callable[...,
     return never_cache(require_http_methods(["GET", "HEAD", "POST"])(checked))
 
 
-def _page(view: Callable[..., HttpResponse], permission: str) -> Callable[..., HttpResponse]:
-    checked: Callable[[HttpRequest], HttpResponse] = permission_required(permission, raise_exception=True)(view)
+def _page(view: Callable[..., HttpResponse], *permissions: str) -> Callable[..., HttpResponse]:
+    checked: Callable[[HttpRequest], HttpResponse] = permission_required(permissions, raise_exception=True)(view)
     return never_cache(require_safe(checked))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from workflows_app.selectors.overview import Hour
+from workflows_app.selectors.overview import Interval
 
 WIDTH, HEIGHT = 720, 150
 GAP = 4
@@ -25,16 +25,16 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One hour: its bars from the bottom up, and the numbers that they stand for."""
+    """One interval: its bars from the bottom up, and the numbers that they stand for."""
 
-    hour: Hour
+    interval: Interval
     x: float
     width: float
     bars: tuple[Bar, ...]
 
     @property
     def begin(self) -> datetime:
-        return self.hour.begin
+        return self.interval.begin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,34 +48,34 @@ class Chart:
 
     @property
     def total(self) -> int:
-        return sum(_total(column.hour) for column in self.columns)
+        return sum(_total(column.interval) for column in self.columns)
 
 
-def throughput(hours: Sequence[Hour]) -> Chart:
-    """Return the chart of what ended by the hour.
+def throughput(intervals: Sequence[Interval]) -> Chart:
+    """Return the chart of what ended by the interval.
 
     >>> from datetime import UTC
-    >>> chart = throughput([Hour(begin=datetime(2026, 1, 1, tzinfo=UTC), completed=3, failed=1)])
+    >>> chart = throughput([Interval(begin=datetime(2026, 1, 1, tzinfo=UTC), completed=3, failed=1)])
     >>> chart.top, [(bar.tone, bar.y, bar.height) for bar in chart.columns[0].bars]
     (4, [('ok', 37.5, 112.5), ('bad', 0.0, 37.5)])
     """
-    top = max((_total(hour) for hour in hours), default=0)
-    width = WIDTH / max(1, len(hours))
+    top = max((_total(each) for each in intervals), default=0)
+    width = WIDTH / max(1, len(intervals))
     return Chart(
-        columns=tuple(_column(hour, index * width, width - GAP, top) for index, hour in enumerate(hours)), top=top
+        columns=tuple(_column(each, index * width, width - GAP, top) for index, each in enumerate(intervals)), top=top
     )
 
 
-def _column(hour: Hour, x: float, width: float, top: int) -> Column:
+def _column(interval: Interval, x: float, width: float, top: int) -> Column:
     bars, y = [], float(HEIGHT)
-    for tone, number in (("ok", hour.completed), ("off", hour.otherwise), ("bad", hour.failed)):
+    for tone, number in (("ok", interval.completed), ("off", interval.otherwise), ("bad", interval.failed)):
         if number:
             # What there is one of must not vanish beside thousands.
             height = max(2.0, round(number / top * HEIGHT, 1))
             y = max(0.0, round(y - height, 1))
             bars.append(Bar(tone=tone, x=round(x, 1), y=y, width=round(width, 1), height=height))
-    return Column(hour=hour, x=round(x, 1), width=round(width, 1), bars=tuple(bars))
+    return Column(interval=interval, x=round(x, 1), width=round(width, 1), bars=tuple(bars))
 
 
-def _total(hour: Hour) -> int:
-    return hour.completed + hour.failed + hour.otherwise
+def _total(interval: Interval) -> int:
+    return interval.completed + interval.failed + interval.otherwise

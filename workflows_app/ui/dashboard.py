@@ -20,6 +20,7 @@ from workflows_app.ui.access import page_of_instances
 HEADINGS = (Concern.STUCK, Concern.RETRYING, Concern.NEAR_TIMEOUT)
 SHOWN = 5
 """How many instances stand under each heading."""
+WORKFLOWS_SHOWN = 8
 DAY = timedelta(hours=24)
 
 
@@ -47,6 +48,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "queues": queues,
         "oldest": min((each.oldest for each in queues if each.oldest), default=None),
         "chart": charts.throughput(overview.throughput(now)),
+        "workflows": overview.of_workflows(now - DAY, number=WORKFLOWS_SHOWN),
         "completed": overview.ended_since(now - DAY, [InstanceState.COMPLETED]),
         "workers": workers,
         "sweepers": sweepers,

@@ -8,7 +8,8 @@ from django.shortcuts import render
 
 from workflows_app.engine.errors import NotFound
 from workflows_app.models import DefinitionVersion
-from workflows_app.selectors import version_statistics
+from workflows_app.selectors import figures, reused
+from workflows_app.selectors.figures import Of
 from workflows_app.services import definitions, documentation
 from workflows_app.ui import graphs
 from workflows_app.ui.access import VIEW_INSTANCES, page_of_definitions
@@ -45,10 +46,9 @@ def one(request: HttpRequest, name: str, version: str) -> HttpResponse:
         "drawing": graphs.of_version(found.pk, opened=request.GET.getlist("open")),
         "graph_title": f"{name} {version}",
         "problems": definitions.validate(text=found.source)[:PROBLEMS_SHOWN],
-        "statistics": (
-            version_statistics.statistics(workflow=name, version_id=found.pk, document=found.document)
-            if see_instances
-            else None
+        "statistics": figures.figures(Of(workflow=name, version=version)) if see_instances else None,
+        "reused": (
+            reused.of_version(workflow=name, version_id=found.pk, document=found.document) if see_instances else []
         ),
         "steps": page.steps[:SECTIONS_SHOWN],
         "steps_cut": len(page.steps) > SECTIONS_SHOWN,

@@ -36,7 +36,6 @@ GUIDES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "Run them": (
         "guides/pages.md",
-        "guides/instance-pages.md",
         "guides/commands.md",
         "guides/operations.md",
         "guides/benchmarks.md",

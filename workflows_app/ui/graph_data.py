@@ -10,6 +10,7 @@ from workflows_app.engine.errors import NotFound
 from workflows_app.models import Instance
 from workflows_app.selectors import portions
 from workflows_app.services import definitions
+from workflows_app.services.graphs import chart
 from workflows_app.ui import graphs
 from workflows_app.ui.access import page_of_definitions, page_of_instances
 
@@ -24,14 +25,14 @@ def of_instance(request: HttpRequest, instance_id: UUID) -> HttpResponse:
     instance = found.filter(pk=instance_id).first()
     if instance is None:
         raise Http404(f"There is no instance {instance_id}.")
-    chart = graphs.chart(instance.definition_version_id)
+    drawn = chart(instance.definition_version_id)
     if instance.machine_state is None:
-        states = portions.step_states(instance_id, chart.vertices)
+        states = portions.step_states(instance_id, drawn.vertices)
     else:
-        standings = graphs.machine_standings(chart, {"state": instance.machine_state}, ())
+        standings = graphs.machine_standings(drawn, {"state": instance.machine_state}, ())
         states = {instance.machine_state: standings[instance.machine_state].state}
     head = {"id": str(instance.pk), "workflow": instance.workflow, "version": instance.version, "state": instance.state}
-    return JsonResponse({**head, **chart.as_dict(states)})
+    return JsonResponse({**head, **drawn.as_dict(states)})
 
 
 @page_of_definitions
@@ -41,4 +42,4 @@ def of_version(request: HttpRequest, name: str, version: str) -> HttpResponse:
         found = definitions.find(name=name, version=version)
     except NotFound as problem:
         raise Http404(problem.message) from problem
-    return JsonResponse({"workflow": name, "version": version, **graphs.chart(found.pk).as_dict()})
+    return JsonResponse({"workflow": name, "version": version, **chart(found.pk).as_dict()})

@@ -6,20 +6,30 @@ A picture depends on the version and on the blocks that are open, on nothing els
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
-from workflows_app.drawing import flows, picture, state_machines
-from workflows_app.drawing.chart import Chart, Edge
+from workflows_app.drawing import picture
+from workflows_app.drawing.chart import Chart
 from workflows_app.drawing.picture import Heading, Line, Picture, Piece
+from workflows_app.drawing.ways import Passage, Ways
+from workflows_app.drawing.ways import taken as was_taken
 from workflows_app.engine.paths import iterations, split
 from workflows_app.engine.states import STEP_OPEN, StepState
-from workflows_app.services import graphs
+from workflows_app.services.graphs import chart
 from workflows_app.ui import outline
 
 MOST_OPENED = 20
+ACTION = (
+    (StepState.COMPENSATION_FAILED, StepState.FAILED, StepState.TIMED_OUT),
+    (StepState.RUNNING, StepState.COMPENSATING, StepState.RETRYING),
+    (StepState.SCHEDULED, StepState.WAITING),
+)
+"""States of what people look for first in a picture."""
+HOT = (0.1, 0.5, 0.9)
+"""Shares of the instances from which a way is drawn thicker."""
 UNBEGUN = (StepState.PENDING, StepState.SKIPPED)
 UNDO_STATES = (StepState.COMPENSATING, StepState.COMPENSATED, StepState.COMPENSATION_FAILED)
 CURRENT, VISITED = "running", "completed"
@@ -28,11 +38,16 @@ CURRENT, VISITED = "running", "completed"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How something in the picture stands: a state's name, what is written, and the place in the list of steps."""
+    """How something in the picture stands: a state's name, what is written, and the place in the list of steps.
+
+    Args:
+        begun: whether something has been done, or was waited for: an instance that ends cancels what it has not begun.
+    """
 
     state: str
     words: str = ""
     path: str = ""
+    begun: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +58,7 @@ class Shown:
         state: chooses icon and tone; empty: none.
         words: what is written of the state.
         href: where it leads; empty: nowhere.
+        is_here: the picture opens where this piece is.
     """
 
     piece: Piece
@@ -50,6 +66,21 @@ class Shown:
     words: str = ""
     href: str = ""
     opens: bool = False
+    is_here: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """A line of the picture, or the frame of a branch, and how it was taken.
+
+    Args:
+        heat: of statistics: from 1, by a few instances, to 4, by nearly all; 0: by none.
+        words: of statistics: how many instances took it.
+    """
+
+    taken: bool = False
+    heat: int = 0
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,19 +90,12 @@ class Drawing:
     picture: Picture
     pieces: Sequence[Shown]
     undos: Sequence[Shown]
-    lines: Sequence[tuple[Line, bool]]
-    headings: Sequence[tuple[Heading, bool]]
+    lines: Sequence[tuple[Line, Way]]
+    headings: Sequence[tuple[Heading, Way]]
     states: Sequence[str]
     is_machine: bool
     has_taken: bool
-
-
-@lru_cache(maxsize=128)
-def chart(version_id: int) -> Chart:
-    """Return the chart of a published version."""
-    graph = graphs.of_version(version_id)
-    machine = graph.definition.machine
-    return flows.chart(graph) if machine is None else state_machines.chart(machine)
+    has_heat: bool = False
 
 
 @lru_cache(maxsize=64)
@@ -111,7 +135,10 @@ def of_instance(
     if machine is not None:
         taken = frozenset(path.partition("[")[0] for path in passed)
         return _drawing(version_id, blocks, machine_standings(chart(version_id), machine, taken), taken, "")
-    unlisted = {path: _standing(state, path) for path, state in (others or {}).items()}
+    unlisted = {
+        path: replace(_standing(state, path), begun=state != StepState.CANCELLED)
+        for path, state in (others or {}).items()
+    }
     standings = {**unlisted, **step_standings(lines)}
     return _drawing(version_id, blocks, standings, frozenset(), "step-{}")
 
@@ -129,7 +156,8 @@ def step_standings(lines: Iterable[outline.Line]) -> dict[str, Standing]:
         name = split(line.path)[1]
         # Of what people picked in an ad-hoc section the last one counts.
         if name not in found or "-" in line.path:
-            found[name] = _standing(line.state, line.path, line.progress)
+            begun = line.row is not None and line.row.started_at is not None
+            found[name] = replace(_standing(line.state, line.path, line.progress), begun=begun)
     return found
 
 
@@ -162,28 +190,73 @@ def _drawing(
     drawn = _picture(version_id, opened)
     if drawn is None:
         return None
-    of_machine = chart(version_id).is_machine
+    drawn_from = chart(version_id)
+    of_machine = drawn_from.is_machine
     # A step that nothing has happened to is pending; a state that was not reached is nothing.
     unbegun = Standing(state=StepState.PENDING, words="pending") if standings and not of_machine else Standing(state="")
     pieces = [_shown(piece, standings, unbegun, opened, anchor) for piece in drawn.pieces]
     undos = [_undo(piece, standings) for piece in drawn.undos]
-    begun = {name for name, standing in standings.items() if standing.state not in UNBEGUN}
+    _mark_here(pieces)
+    begun = {name for name, standing in standings.items() if standing.begun and standing.state not in UNBEGUN}
     settled = {name for name in begun if standings[name].state not in STEP_OPEN}
-
-    def was_taken(edge: Edge) -> bool:
-        return edge.transition in taken if of_machine else edge.source in settled and edge.target in begun
-
-    lines = [(line, any(map(was_taken, line.edges))) for line in drawn.lines]
+    here = Passage(begun=frozenset(begun), settled=frozenset(settled), transitions=frozenset(taken))
+    lines = [(line, Way(taken=any(was_taken(drawn_from, each, here) for each in line.edges))) for line in drawn.lines]
     return Drawing(
         picture=drawn,
         pieces=pieces,
         undos=undos,
         lines=lines,
-        headings=[(each, any(member in begun for member in each.members)) for each in drawn.headings],
+        headings=[(each, Way(taken=not begun.isdisjoint(each.members))) for each in drawn.headings],
         states=[] if of_machine else list(dict.fromkeys(each.state for each in (*pieces, *undos) if each.state)),
         is_machine=of_machine,
-        has_taken=any(was for _, was in lines),
+        has_taken=any(way.taken for _, way in lines),
     )
+
+
+def of_ways(version_id: int, ways: Ways, *, opened: Iterable[str], kept: Mapping[str, str]) -> Drawing | None:
+    """Return the drawing of a version with how many instances came to each step and took each link and branch.
+
+    Args:
+        opened: blocks that are drawn with what stands in them.
+        kept: what else stands in the address of the page.
+    """
+    blocks = opened_blocks(version_id, opened)
+    drawn = _picture(version_id, blocks)
+    if drawn is None:
+        return None
+    pieces = [_counted(piece, ways, blocks, kept) for piece in drawn.pieces]
+    _mark_here(pieces)
+    return Drawing(
+        picture=drawn,
+        pieces=pieces,
+        undos=[Shown(piece=piece) for piece in drawn.undos],
+        # Of the links that one line stands for the one that most went along.
+        lines=[(line, _way(ways, max(ways.links.get(each, 0) for each in line.edges))) for line in drawn.lines],
+        headings=[(each, _way(ways, ways.branches.get(each.members, 0))) for each in drawn.headings],
+        states=[],
+        is_machine=chart(version_id).is_machine,
+        has_taken=False,
+        has_heat=True,
+    )
+
+
+def _counted(piece: Piece, ways: Ways, opened: tuple[str, ...], kept: Mapping[str, str]) -> Shown:
+    if piece.vertex is None:
+        return Shown(piece=piece)
+    words = _of_all(ways, ways.steps.get(piece.vertex.id, 0))
+    if piece.role != "closed":
+        return Shown(piece=piece, words=words)
+    return Shown(piece=piece, words=words, href=_opening(piece.vertex.id, opened, kept), opens=True)
+
+
+def _way(ways: Ways, number: int) -> Way:
+    share = ways.share(number)
+    heat = 0 if not number else 1 + sum(share >= bound for bound in HOT)
+    return Way(heat=heat, words=_of_all(ways, number))
+
+
+def _of_all(ways: Ways, number: int) -> str:
+    return f"{number:,} of {ways.total:,} ({ways.share(number):.0%})"
 
 
 def _shown(
@@ -194,10 +267,29 @@ def _shown(
     name = piece.vertex.id
     found = standings.get(name, unbegun)
     if piece.role == "closed":
-        href = f"?{urlencode([('open', each) for each in sorted({*opened, name})])}#graph"
+        href = _opening(name, opened)
         return Shown(piece=piece, state=found.state, words=found.words, href=href, opens=True)
     href = f"#{anchor.format(found.path or name)}" if anchor else ""
     return Shown(piece=piece, state=found.state, words=found.words, href=href)
+
+
+def _mark_here(pieces: list[Shown]) -> None:
+    """Mark where the picture opens: at what failed, else at what is under way, else at its beginning."""
+    drawn = [(index, shown) for index, shown in enumerate(pieces) if shown.piece.role != "block"]
+    for states in ACTION:
+        for index, shown in drawn:
+            if shown.state in states:
+                pieces[index] = replace(shown, is_here=True)
+                return
+    for index, shown in drawn:
+        if shown.piece.vertex is not None and shown.piece.vertex.initial:
+            pieces[index] = replace(shown, is_here=True)
+            return
+
+
+def _opening(name: str, opened: tuple[str, ...], kept: Mapping[str, str] | None = None) -> str:
+    query = [*(kept or {}).items(), *(("open", each) for each in sorted({*opened, name}))]
+    return f"?{urlencode(query)}#graph"
 
 
 def _undo(piece: Piece, standings: Mapping[str, Standing]) -> Shown:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from workflows_app.engine import overrides
 from workflows_app.engine.states import INSTANCE_ENDED, AttemptState
 from workflows_app.selectors import log_views, machine_views, obstacles, portions, section_views, standing
+from workflows_app.services.graphs import chart
 from workflows_app.ui import acts as operators_acts
 from workflows_app.ui import archived, graphs, machines, outline, sections, sentences, timelines
 from workflows_app.ui.access import OPERATE_INSTANCES, VIEW_ARTIFACTS, page_of_instances
@@ -31,7 +32,6 @@ CHILDREN_SHOWN = 100
 ARTIFACTS_SHOWN = 100
 EFFECTS_SHOWN = 100
 STEPS_SHOWN = 500
-STUCK_SHOWN = 3
 VALUE_LENGTH = 20_000
 EVENT_LENGTH = 4_000
 REFRESH_SECONDS = 5
@@ -58,6 +58,7 @@ def one(request: HttpRequest, instance_id: UUID) -> HttpResponse:
     pages = pages_of_history(request.GET.get("from", ""), total=instance.sequence, size=EVENTS_ON_A_PAGE)
     children = portions.children(instance_id, number=CHILDREN_SHOWN + 1)
     is_open = instance.state not in INSTANCE_ENDED
+    why = obstacles.of_one(instance_id) if is_open else []
     may_operate = request.user.has_perm(OPERATE_INSTANCES)
     waiting = section_views.views(instance)
     tree = outline.tree(lines, rows)
@@ -81,7 +82,7 @@ def one(request: HttpRequest, instance_id: UUID) -> HttpResponse:
     timeline, timeline_cut = timelines.of_instance(instance, attempts, every, now=now)
     # The graph has more steps than the list, where a definition is long.
     is_cut = machine is None and len(lines) >= STEPS_SHOWN
-    others = portions.step_states(instance_id, graphs.chart(instance.definition_version_id).vertices) if is_cut else {}
+    others = portions.step_states(instance_id, chart(instance.definition_version_id).vertices) if is_cut else {}
     context = {
         "instance": instance,
         "title": document.get("title"),
@@ -91,16 +92,9 @@ def one(request: HttpRequest, instance_id: UUID) -> HttpResponse:
             names={line.path: line.name for line in every if line.is_named},
             repeats={line.path: line.progress for line in lines if line.repeats_by_itself and line.is_open},
             whole=inner.whole,
-            unclaimed=portions.unclaimed(instance_id, number=sentences.NAMED + 1) if is_open else [],
-            awaited=portions.awaited(instance_id, number=sentences.NAMED + 1) if is_open else [],
             acts=acts,
-            now=now,
-            wait=standing.waits_for(instance),
-            called=children[:CHILDREN_SHOWN],
+            why=why,
             machine=machine,
-            sections=waiting,
-            held_up=standing.standstill_of(instance),
-            starts_at=starts_at,
         ),
         "drawing": graphs.of_instance(
             instance.definition_version_id,
@@ -113,7 +107,7 @@ def one(request: HttpRequest, instance_id: UUID) -> HttpResponse:
         "graph_title": f"How {instance.workflow} {instance.version} stands",
         "tab": "overview",
         "offered": operators_acts.offered(instance) if may_operate else [],
-        "stuck": [each for each in obstacles.of_one(instance_id) if each.stuck][:STUCK_SHOWN] if is_open else [],
+        "is_stuck": any(each.stuck for each in why),
         "timeline": timeline,
         "timeline_cut": timeline_cut,
         "starts_at": starts_at,

@@ -52,7 +52,9 @@ def render(text: str, *, link: Callable[[str], str | None], picture: Callable[[s
         if token.children:
             token.children = _resolved(token.children, link, picture)
     title = next((each.text for each in headings if each.level == 1), "")
-    html = parser.renderer.render(_scrolling(tokens), parser.options, {})
+    html = parser.renderer.render(_scrolling(_heads(tokens)), parser.options, {})
+    # A long line of an example is scrolled to with the keys; what a page writes itself is escaped.
+    html = html.replace("<pre>", '<pre tabindex="0">')
     return Rendered(title=title, headings=tuple(each for each in headings if each.level > 1), html=html)
 
 
@@ -102,12 +104,20 @@ def _resolved(children: list[Token], link: Callable[[str], str | None], picture:
     return kept
 
 
+def _heads(tokens: list[Token]) -> list[Token]:
+    """Make plain cells of the empty heads of columns: they are no names."""
+    for head, inline, end in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if head.type == "th_open" and not inline.content.strip():
+            head.tag = end.tag = "td"
+    return tokens
+
+
 def _scrolling(tokens: list[Token]) -> list[Token]:
     """Put each table into a frame that scrolls by itself, so that a wide one does not widen the page."""
     framed: list[Token] = []
     for token in tokens:
         if token.type == "table_open":
-            frame = Token("frame_open", "div", 1, attrs={"class": "scroll", "role": "region", "tabindex": "0"})
+            frame = Token("frame_open", "div", 1, attrs={"class": "scroll", "role": "group", "tabindex": "0"})
             frame.attrSet("aria-label", "Table")
             framed.append(frame)
         framed.append(token)

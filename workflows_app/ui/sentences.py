@@ -1,31 +1,25 @@
-"""Sentences: how an instance stands, in plain words: what it waits for, or why it ended as it did."""
+"""Sentences: how an instance stands: what it waits for, as ``obstacles`` says it, or why it ended as it did."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
-from workflows_app.engine.states import InstanceState, Role, StepState
-from workflows_app.models import AuditEntry, Dispatch, Subscription
-from workflows_app.selectors import standstill
-from workflows_app.selectors.obstacle_sentences import planned
-from workflows_app.selectors.section_views import assigned_words
-from workflows_app.selectors.standstill import Standstill
-from workflows_app.selectors.waiting import Wait
-from workflows_app.selectors.waiting import sentence as waiting
-from workflows_app.spans import moment, span
+from workflows_app.engine.states import InstanceState, StepState
+from workflows_app.models import AuditEntry
+from workflows_app.selectors import obstacles
+from workflows_app.selectors.obstacles import Kind, Obstacle
 from workflows_app.ui import machines
 
 NAMED = 3
 """Of many steps in the same situation, this many are named."""
+TOLD = 3
+"""Of what it waits for so much is told."""
 UNDONE = "UNDONE"
 """The code of an instance that had completed and was compensated with its caller."""
 TAKEN_BACK = ("instance.rewound", "instance.rerun")
 """What an operator did to an instance that goes back to a step."""
-PATIENCE = timedelta(seconds=15)
-"""A timer that is later than this is called overdue."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,18 +29,11 @@ class Facts:
     instance: Any
     steps: Mapping[str, Any]
     names: Mapping[str, str]
-    unclaimed: Sequence[Dispatch]
-    awaited: Sequence[Subscription]
     acts: Sequence[AuditEntry]
-    called: Mapping[str, Any]
-    now: datetime
-    wait: Wait | None
+    why: Sequence[Obstacle]
     repeats: Mapping[str, str]
     whole: bool
     machine: Mapping[str, Any] | None = None
-    sections: Sequence[Mapping[str, Any]] = ()
-    standstill: Standstill | None = None
-    starts_at: datetime | None = None
 
     def name(self, path: str) -> str:
         name = self.names.get(path, path)
@@ -61,18 +48,11 @@ def sentence(
     *,
     steps: Mapping[str, Any],
     names: Mapping[str, str],
-    unclaimed: Sequence[Dispatch],
     acts: Sequence[AuditEntry],
-    now: datetime,
-    wait: Wait | None = None,
-    awaited: Sequence[Subscription] = (),
-    called: Sequence[Any] = (),
+    why: Sequence[Obstacle] = (),
     repeats: Mapping[str, str] | None = None,
     whole: bool = True,
     machine: Mapping[str, Any] | None = None,
-    sections: Sequence[Mapping[str, Any]] = (),
-    held_up: Standstill | None = None,
-    starts_at: datetime | None = None,
 ) -> str:
     """Return what the page says under the title.
 
@@ -80,63 +60,42 @@ def sentence(
         instance: as ``portions.overview`` returns it.
         steps: rows by path, as ``portions.step_rows`` returns them, in the order in which they are named.
         names: what people call the steps, by path.
-        unclaimed: dispatches that no worker has taken, as ``portions.unclaimed`` returns them.
-        awaited: what steps wait for events.
         acts: what operators did, the newest first.
-        now: the time of the page.
-        wait: what a pending instance waits for, as ``standing.waits_for`` returns it.
-        called: instances that its steps called, as ``portions.children`` returns them.
+        why: what it waits for, as ``obstacles.of_one`` returns it.
         repeats: how far the steps are that repeat others at the moment, by path.
         whole: whether ``steps`` has those of every iteration.
         machine: how a state machine stands, as ``machine_views.view`` returns it.
-        sections: where people choose what is next, as ``section_views.views`` returns them.
-        held_up: who paused it, as ``standing.standstill_of`` returns it.
-        starts_at: when a pending instance begins, as ``standing.starts_at`` returns it.
     """
     facts = Facts(
         instance=instance,
         steps=steps,
         names=names,
-        unclaimed=unclaimed,
-        awaited=awaited,
         acts=acts,
-        called={row.parent_path: row for row in called},
-        now=now,
-        wait=wait,
+        why=why,
         repeats=repeats or {},
         whole=whole,
         machine=machine,
-        sections=sections,
-        standstill=held_up,
-        starts_at=starts_at,
     )
-    said = _SENTENCES[InstanceState(instance.state)](facts)
-    # Its workflow, a queue or everything is paused, not the instance: it stands as it says, and nothing is begun.
-    return f"{standstill.sentence(held_up)} {said}" if held_up is not None and held_up.what else said
+    return _SENTENCES[InstanceState(instance.state)](facts)
 
 
 def _pending(facts: Facts) -> str:
-    if facts.starts_at is not None:
-        return planned(facts.starts_at)
-    return waiting(facts.wait) if facts.wait else "Accepted; nothing has started yet."
+    return obstacles.sentence(facts.why, most=TOLD)
 
 
 def _running(facts: Facts) -> str:
-    waits = _waits(facts)
     if facts.instance.ending == "return":
-        return f"Its result stands; it ends as soon as the rest has stopped. {waits}".strip()
+        return f"Its result stands; it ends as soon as the rest has stopped. {_waits(facts)}".strip()
     if facts.instance.ending:
         then = "then completed steps are undone" if facts.instance.undo else "then it ends"
-        return f"Stopping: {_reason(facts)} Running steps may finish, {then}. {waits}".strip()
+        return f"Stopping: {_reason(facts)} Running steps may finish, {then}. {_waits(facts)}".strip()
     if facts.machine is not None:
-        undoing = _part("Being undone: ", [facts.name(row.path) for row in facts.in_state(StepState.COMPENSATING)])
-        return " ".join(part for part in (machines.stands(facts.machine), undoing, waits) if part)
-    return waits or "Between two steps: the next one is about to be scheduled."
+        return f"{machines.stands(facts.machine)} {_waits(facts)}".strip()
+    return _waits(facts) or "Between two steps."
 
 
 def _paused(facts: Facts) -> str:
-    said = facts.standstill and standstill.sentence(facts.standstill)
-    return f"{said or 'Paused.'} Running attempts may finish; nothing new starts until it is resumed."
+    return f"{obstacles.sentence(facts.why)} Running attempts may finish; nothing new starts until it is resumed."
 
 
 def _compensating(facts: Facts) -> str:
@@ -238,92 +197,12 @@ def _act(facts: Facts, action: str, verb: str) -> str:
 
 
 def _waits(facts: Facts) -> str:
-    """What it waits for at this moment; empty if for nothing that a row tells."""
-    running = facts.in_state(StepState.RUNNING)
-    stopping = [row for row in running if row.stopping]
-    joining = [row for row in facts.in_state(StepState.PENDING) if row.due_at]
-    whole = facts.whole
-    parts = [
-        _part("Repeating: ", [f"{facts.name(path)}, {progress}" for path, progress in facts.repeats.items()]),
-        _part("Running: ", [_attempt(facts, row) for row in running if not row.stopping], whole),
-        _part("Told to stop, as nothing waits for it any more: ", [facts.name(r.path) for r in stopping], whole),
-        _part("Waiting for the last of its dependencies: ", [_until(facts, row) for row in joining], whole),
-        _part("To be tried again: ", [_again(facts, row) for row in _retrying(facts)], whole),
-        _part("Waiting for a time: ", [_until(facts, row) for row in _timed(facts)], whole),
-        _part("Waiting for people to choose what is done next: ", [_for_people(facts, row) for row in facts.sections]),
-        _part("Waiting for an event: ", [_for_event(facts, row) for row in facts.awaited]),
-        _part("Waiting for the end of another workflow: ", [_below(facts, row) for row in _calling(facts)], whole),
-        # One more than is named has been read, if there is one.
-        _part("Waiting for a free worker: ", [_queued(facts, row) for row in facts.unclaimed], False),
-    ]
-    return " ".join(part for part in parts if part)
-
-
-def _for_people(facts: Facts, section: Mapping[str, Any]) -> str:
-    return f"{facts.name(section['step'])}, for {assigned_words(section['assign'])}"
-
-
-def _timed(facts: Facts) -> list[Any]:
-    """Steps that only a time ends the waiting of."""
-    receiving = {row.path for row in facts.awaited}
-    return [row for row in facts.in_state(StepState.WAITING) if row.due_at and row.path not in receiving]
-
-
-def _for_event(facts: Facts, row: Subscription) -> str:
-    waits = f"{facts.name(row.path)} waits for event {row.type} with key {row.key} since {moment(row.since)} UTC"
-    step = facts.steps.get(row.path)
-    late = f", at most until {moment(step.due_at)} UTC{_overdue(facts, step)}" if step and step.due_at else ""
-    return waits + late
-
-
-def _calling(facts: Facts) -> list[Any]:
-    sent = {row.path for row in facts.unclaimed}
-    waiting = facts.in_state(StepState.WAITING, StepState.COMPENSATING)
-    return [row for row in waiting if row.path in facts.called and not row.attempts and row.path not in sent]
-
-
-def _below(facts: Facts, row: Any) -> str:
-    called = facts.called[row.path]
-    undo = ", which is being undone" if row.state == StepState.COMPENSATING else ""
-    since = f"since {moment(row.started_at)} UTC"
-    return f"{facts.name(row.path)} waits for {called.workflow} ({called.pk}) {since}{undo}"
-
-
-def _retrying(facts: Facts) -> list[Any]:
-    undoing = [row for row in facts.in_state(StepState.COMPENSATING) if row.due_at]
-    return [*facts.in_state(StepState.RETRYING), *undoing]
-
-
-def _attempt(facts: Facts, row: Any) -> str:
-    name = f"the fallback of {facts.name(row.path)}" if row.role == Role.FALLBACK else facts.name(row.path)
-    return name if row.attempts == 1 else f"{name}, attempt {row.attempts}"
-
-
-def _again(facts: Facts, row: Any) -> str:
-    undo = row.role == Role.COMPENSATION
-    code, message = (row.undo_error_code, row.undo_error_message) if undo else (row.error_code, row.error_message)
-    what = f"the undo of {facts.name(row.path)}" if undo else facts.name(row.path)
-    after = f"after {_number(row.failures, 'failure')}{_because(code, message)}"
-    return f"{what} at {moment(row.due_at)} UTC{_overdue(facts, row)}, {after}"
-
-
-def _until(facts: Facts, row: Any) -> str:
-    return f"{facts.name(row.path)} until {moment(row.due_at)} UTC{_overdue(facts, row)}"
-
-
-def _overdue(facts: Facts, row: Any) -> str:
-    """Say that a timer has not fired in time, and what fires timers."""
-    late = facts.now - row.due_at > PATIENCE
-    return f" (overdue by {span(row.due_at, facts.now)}: is the sweeper running?)" if late else ""
-
-
-def _queued(facts: Facts, row: Any) -> str:
-    nobody = "" if row.served else ", from which no worker takes anything"
-    return f"{facts.name(row.path)} on the queue “{row.queue}” for {span(row.created_at, facts.now)}{nobody}"
-
-
-def _part(label: str, things: Sequence[str], whole: bool = True) -> str:
-    return f"{label}{_list(things, whole)}." if things else ""
+    """What it waits for at this moment, as lists and ``workflow why`` say it; empty if for nothing in particular."""
+    repeating = _list([f"{facts.name(path)}, {progress}" for path, progress in facts.repeats.items()])
+    # That a state machine waits in a state, and until when, is said of the machine.
+    known = (Kind.SOON, Kind.TIME) if facts.machine is not None else (Kind.SOON,)
+    said = obstacles.sentence([each for each in facts.why if each.kind not in known], most=TOLD)
+    return f"Repeating: {repeating}. {said}".strip() if repeating else said
 
 
 def _because(code: str | None, message: str | None) -> str:

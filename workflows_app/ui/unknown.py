@@ -8,7 +8,9 @@ from django.contrib.auth.views import redirect_to_login
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template import loader
-from django.views.defaults import page_not_found, server_error
+from django.views.defaults import page_not_found
+
+from workflows_app.ui import theme
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -20,7 +22,8 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def failed(request: HttpRequest) -> HttpResponse:
     """Answer a request that failed: 503 while the database does not answer, else 500; neither asks the database."""
+    chosen = theme.context(request)
     if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
-        page = loader.get_template("503.html").render()
+        page = loader.get_template("503.html").render(chosen)
         return HttpResponse(page, status=503, headers={"Retry-After": "10"})
-    return server_error(request)
+    return HttpResponse(loader.get_template("500.html").render(chosen), status=500)

@@ -24,6 +24,8 @@ from workflows_app.ui import (
     sections,
     sessions,
     starting,
+    statistics,
+    theme,
     versions,
 )
 
@@ -32,6 +34,7 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("login/", sessions.LogIn.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
+    path("theme/", theme.choose, name="theme"),
     path("live/", live.of_all, name="live"),
     path("live/<uuid:instance_id>/", live.of_one, name="live_instance"),
     path("instances/", instances.listing, name="instances"),
@@ -48,6 +51,7 @@ urlpatterns = [
     path("definitions/", definitions.listing, name="definitions"),
     path("definitions/<slug:name>/", versions.listing, name="versions"),
     path("definitions/<slug:name>/start/", starting.start, name="start"),
+    path("definitions/<slug:name>/statistics/", statistics.one, name="statistics"),
     path("definitions/<slug:name>/compare/", versions.compare, name="compare"),
     path("definitions/<slug:name>/<str:version>/canvas/", canvases.one, name="canvas"),
     path("definitions/<slug:name>/<str:version>/graph.json", graph_data.of_version, name="definition-graph"),

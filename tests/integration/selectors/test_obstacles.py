@@ -65,6 +65,13 @@ def test_a_step_on_a_queue_that_is_served_waits_for_a_free_worker_until_the_work
     assert kinds(instance) == [Kind.NO_WORKER]
 
 
+def test_a_step_is_called_what_people_call_it(driver: Driver) -> None:
+    instance = driver.start(flow("\n  - {id: a, name: Take it, activity: core.echo}"))
+    driver.claim_next()
+
+    assert why(instance) == "Running “Take it” (a) for 0 ms."
+
+
 def test_a_running_step_is_named_and_a_silent_one_is_called_lost(driver: Driver) -> None:
     instance = driver.start(flow(ECHO))
     driver.claim_next()
@@ -109,7 +116,7 @@ def test_a_slot_names_its_holder(driver: Driver) -> None:
     first = driver.start(document, {"customer": "c-7"})
     second = driver.start(document, {"customer": "c-7"})
 
-    assert why(second) == f"Waits for the one place of “c-7”, held by {first.pk}."
+    assert why(second) == f"Waits for the one place of customer c-7, held by {first.pk}; it is the next."
 
 
 def test_an_event_a_time_people_and_another_workflow_are_named(driver: Driver) -> None:
@@ -125,7 +132,10 @@ def test_an_event_a_time_people_and_another_workflow_are_named(driver: Driver) -
     driver.drain()
 
     assert why(waits) == "“w” waits until 2026-01-02 00:00:00 UTC."
-    assert why(receives) == ("“r” waits for the event payment.received with the key o-1 since 2026-01-01 00:00:00 UTC.")
+    assert why(receives) == (
+        "“r” waits for the event payment.received with the key o-1 since 2026-01-01 00:00:00 UTC, "
+        "at most until 2026-01-02 00:00:00 UTC."
+    )
     assert why(chooses) == "“s” waits for people to choose what is next: the group adjusters."
     child = Instance.objects.get(parent=calls)
     assert why(calls) == f"“c” waits for inner ({child.pk}) since 2026-01-01 00:00:00 UTC."
@@ -179,6 +189,7 @@ def test_many_instances_cost_as_many_statements_as_one(driver: Driver) -> None:
             obstacles.of(ids)
         return len(queries)
 
+    obstacles.of([row.pk for row in many])  # what versions say of their steps is read once
     assert cost([row.pk for row in many]) == cost([first.pk])
 
 

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-OPEN = {"/login/", "/healthz", "/callbacks/x"}
+OPEN = {"/login/", "/healthz", "/callbacks/x", "/theme/"}
 """Exactly these addresses; an address that merely looks like one of them is closed."""
 
 SAMPLES = {"uuid": str(uuid4()), "int": "1", "str": "x", "slug": "x", "path": "x"}

@@ -53,9 +53,7 @@ def test_the_page_of_the_instance_says_that_it_waits_for_people(driver: Driver, 
 
     said = sentence(pages, found)
 
-    waits = (
-        "Waiting for people to choose what is done next: “Handle the claim” (handle), for whoever may operate instances"
-    )
+    waits = "“Handle the claim” (handle) waits for people to choose what is next: whoever may operate instances"
     assert waits in said
     page = plain(show(pages, found))
     assert "To choose" in page

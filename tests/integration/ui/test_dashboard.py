@@ -92,7 +92,7 @@ def test_states_and_the_hours_are_counted(busy: Driver, pages: Client) -> None:
     states = {name: count.number for name, count in response.context["states"]}
 
     assert states == {"completed": 2, "failed": 1, "running": 4}
-    last = response.context["chart"].columns[-1].hour
+    last = response.context["chart"].columns[-1].interval
     assert (last.completed, last.failed) == (2, 1)
     assert "<svg" in response.content.decode()
 
@@ -124,11 +124,13 @@ def test_more_instances_cost_no_more_queries(busy: Driver, pages: Client) -> Non
             assert pages.get("/").status_code == 200
         return len(queries)
 
+    cost()
     before = cost()
     for _ in range(10):
         busy.start(flow(RETRY, name="again"))
         busy.start(flow("\n  - {id: g, activity: core.echo, queue: gpu}", name="gpu"))
     busy.drain()
+    cost()  # what versions say of their steps is read once
 
     assert cost() == before
     assert before <= 30

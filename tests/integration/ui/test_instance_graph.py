@@ -65,8 +65,11 @@ def test_each_step_says_how_it_stands_and_the_way_taken_is_marked(driver: Driver
         "small": "completed",
         "last": "completed",
     }
-    assert {(line.source, line.target) for line, taken in drawn.lines if taken} == {("first", "size"), ("size", "last")}
-    assert {heading.full: taken for heading, taken in drawn.headings} == {
+    assert {(line.source, line.target) for line, way in drawn.lines if way.taken} == {
+        ("first", "size"),
+        ("size", "last"),
+    }
+    assert {heading.full: way.taken for heading, way in drawn.headings} == {
         "when input.n > 100": False,
         "otherwise": True,
     }
@@ -80,7 +83,7 @@ def test_what_has_not_happened_is_not_marked(driver: Driver, pages: Client) -> N
 
     assert standing(drawn)["first"] == "running"
     assert standing(drawn)["last"] == "pending"
-    assert not any(taken for _, taken in drawn.lines)
+    assert not any(way.taken for _, way in drawn.lines)
 
 
 def test_an_undo_stands_in_the_lane_of_undos_with_its_own_state(driver: Driver, pages: Client) -> None:
@@ -148,7 +151,7 @@ def test_a_state_machine_shows_where_it_is_and_what_it_has_come_through(driver: 
     assert standing(drawn)["created"] == "passed"
     assert standing(drawn)["pending"] == "is here"
     assert standing(drawn)["paid"] == ""
-    assert {(line.source, line.target) for line, taken in drawn.lines if taken} == {
+    assert {(line.source, line.target) for line, way in drawn.lines if way.taken} == {
         ("created", "move:checked"),
         ("move:checked", "pending"),
     }

@@ -122,14 +122,14 @@ def test_blocks_may_be_nested_as_deeply_as_the_language_allows(driver: Driver, p
 def test_waiting_for_a_worker_is_said(driver: Driver, pages: Client) -> None:
     instance = driver.start(flow(SAGA))
 
-    assert "Waiting for a free worker: “Reserve it” (reserve) on the queue “default” for" in sentence(pages, instance)
+    assert "“Reserve it” (reserve) waits for a worker on the queue “default” for" in sentence(pages, instance)
 
 
 def test_a_running_attempt_is_said(driver: Driver, pages: Client) -> None:
     instance = driver.start(flow(SAGA))
     driver.claim_next()
 
-    assert sentence(pages, instance) == "Running: “Reserve it” (reserve)."
+    assert sentence(pages, instance) == "Running “Reserve it” (reserve) for 0 ms."
 
 
 def test_a_retry_is_said_with_its_reason_and_its_time(driver: Driver, pages: Client) -> None:
@@ -138,10 +138,7 @@ def test_a_retry_is_said_with_its_reason_and_its_time(driver: Driver, pages: Cli
     instance = driver.start(flow(f"\n  - {{id: a, activity: core.echo, with: {{}}, retry: {retry}}}"))
     driver.drain()
 
-    assert (
-        sentence(pages, instance)
-        == "To be tried again: “a” at 2028-09-27 00:00:00 UTC, after 1 failure with NOT_YET: not yet."
-    )
+    assert sentence(pages, instance) == "Attempt 2 of 3 of “a” in 1000 d, after NOT_YET: not yet."
 
 
 def test_a_fallback_and_what_it_stands_in_for_are_said(driver: Driver, pages: Client) -> None:
@@ -150,7 +147,7 @@ def test_a_fallback_and_what_it_stands_in_for_are_said(driver: Driver, pages: Cl
     driver.work(driver.claim_next())
     driver.claim_next()
 
-    assert sentence(pages, instance) == "Running: the fallback of “a”, attempt 2."
+    assert sentence(pages, instance) == "Running the fallback of “a” for 0 ms, attempt 2."
 
 
 def test_a_join_that_waits_for_a_while_only_says_how_long(driver: Driver, pages: Client) -> None:
@@ -163,9 +160,8 @@ def test_a_join_that_waits_for_a_while_only_says_how_long(driver: Driver, pages:
     driver.work(driver.claim_next())
     driver.claim_next()
 
-    assert (
-        sentence(pages, instance)
-        == "Running: “there”. Waiting for the last of its dependencies: “both” until 2028-09-27 00:00:00 UTC."
+    assert sentence(pages, instance) == (
+        "Running “there” for 0 ms. “both” waits for the last of its dependencies until 2028-09-27 00:00:00 UTC."
     )
 
 
@@ -179,15 +175,17 @@ def test_a_running_step_that_nothing_waits_for_any_more_is_said(driver: Driver, 
     driver.claim_next()
     driver.drain()
 
-    assert sentence(pages, instance) == "Told to stop, as nothing waits for it any more: “slow”."
+    assert sentence(pages, instance) == "Running “slow” for 0 ms; it was told to stop."
 
 
 def test_a_timer_is_said_and_one_that_does_not_fire_too(driver: Driver, pages: Client) -> None:
     later = driver.start(flow("\n  - {id: nap, wait: {for: 1000d}}", name="later"))
     stuck = driver.start(flow("\n  - {id: nap, wait: {for: 1m}}", name="stuck"))
 
-    assert sentence(pages, later) == "Waiting for a time: “nap” until 2028-09-27 00:00:00 UTC."
+    assert sentence(pages, later) == "“nap” waits until 2028-09-27 00:00:00 UTC."
+    driver.advance(120)
     assert "is the sweeper running?" in sentence(pages, stuck)
+    assert "<strong>Stuck.</strong>" in show(pages, stuck)
 
 
 def test_an_event_that_is_waited_for_is_said_with_its_key_and_since_when(driver: Driver, pages: Client) -> None:
@@ -200,9 +198,9 @@ def test_an_event_that_is_waited_for_is_said_with_its_key_and_since_when(driver:
     said = sentence(pages, instance)
 
     assert said == (
-        "Waiting for an event: “Payment” (pay) waits for event payment.received with key 4711 "
-        "since 2026-01-01 00:00:00 UTC and “hear” waits for event said with key <b> since 2026-01-01 00:00:00 UTC, "
-        "at most until 2028-09-27 00:00:00 UTC."
+        "“hear” waits for the event said with the key <b> since 2026-01-01 00:00:00 UTC, "
+        "at most until 2028-09-27 00:00:00 UTC. “Payment” (pay) waits for the event payment.received "
+        "with the key 4711 since 2026-01-01 00:00:00 UTC."
     )
     assert "<b>" not in show(pages, instance)
 
@@ -408,4 +406,4 @@ def test_an_instance_of_a_paused_workflow_says_so_and_how_it_stands(pages: Clien
     text = pages.get(f"/instances/{instance.pk}/").content.decode()
 
     assert "The workflow waits is paused by ada since 2026-01-01 00:00:00 UTC: wrong prices" in text
-    assert "Waiting for a free worker" in text
+    assert "waits for a worker" not in text

@@ -38,7 +38,7 @@ def test_a_machine_that_works_says_at_what_and_how_many_events_wait(driver: Driv
     said = sentence(pages, instance)
 
     assert said.startswith("In “created”: the transition “checked[0]” is under way. 1 more event waits behind it.")
-    assert "Waiting for a free worker: “checked[0].echo” on the queue “default”" in said
+    assert "“checked[0].echo” waits for a worker on the queue “default”" in said
 
 
 def test_a_transition_that_failed_is_shown_with_its_error(driver: Driver, pages: Client) -> None:
@@ -58,7 +58,7 @@ def test_a_machine_that_undoes_says_what(driver: Driver, pages: Client) -> None:
 
     said = sentence(pages, instance)
 
-    assert said == "In “paid”: the transition “cancel[2]” is under way. Being undone: “pay[1].echo”."
+    assert said == "In “paid”: the transition “cancel[2]” is under way. Undoing “pay[1].echo” for 0 ms, attempt 2."
 
 
 def test_a_machine_at_its_end_says_where_it_ended(driver: Driver, pages: Client) -> None:

@@ -40,11 +40,25 @@ def test_versions_stand_with_who_published_them_and_what_changed(reader: Client)
 
     rows = reader.get("/definitions/trip/").context["rows"]
 
-    assert [(row.version.version, row.version.published_by, row.changes) for row in rows] == [
+    assert [(row.version.version, row.version.published_by, row.differs) for row in rows] == [
         ("2.0.0", "eve", "nothing in meaning"),
         ("1.1.0", "bob", "1 added, 1 changed"),
         ("1.0.0", "ada", "the first one"),
     ]
+
+
+def test_a_version_says_why_it_was_published_wherever_it_is_shown(reader: Client) -> None:
+    publish("1.0.0")
+    definitions.publish(
+        text=json.dumps({"workflow": "trip", "version": "1.1.0", "steps": [{**STEP, "timeout": "1m"}]}),
+        actor="bob",
+        changes=f"Payments took longer.\n{NASTY[0]}",
+    )
+
+    for address in ("", "1.1.0/", "compare/?old=1.0.0&new=1.1.0"):
+        page = reader.get(f"/definitions/trip/{address}").content.decode()
+        assert "Payments took longer.<br>" in page, address
+        harmless(page)
 
 
 def test_two_versions_are_compared_step_by_step(reader: Client) -> None:
@@ -106,7 +120,7 @@ def test_a_version_shows_its_graph_without_states_and_what_the_verifier_finds(re
     answer = reader.get("/definitions/trip/1.0.0/")
 
     assert [shown.words for shown in answer.context["drawing"].pieces] == ["", "", ""]
-    assert [(line.source, line.conditional, taken) for line, taken in answer.context["drawing"].lines] == [
+    assert [(line.source, line.conditional, way.taken) for line, way in answer.context["drawing"].lines] == [
         ("pick", True, False)
     ]
     codes = [problem.code for problem in answer.context["problems"]]

@@ -33,6 +33,7 @@ from workflows_app.management import (
     reporting,
     signalling,
     starting,
+    statistics,
     tables,
     tagging,
     templating,
@@ -41,7 +42,7 @@ from workflows_app.management import (
 from workflows_app.management.answers import DONE, REFUSED, STILL_RUNNING, AnsweringCommand, person
 from workflows_app.management.reading import read, read_definitions, read_input
 from workflows_app.management.writing import write, write_new
-from workflows_app.selectors import canvases, lists, results
+from workflows_app.selectors import canvases, lists, published, results
 from workflows_app.services import callees, definitions, graphs, imports, signals
 from workflows_app.services.contents import SEMANTIC_VERSION
 
@@ -64,6 +65,10 @@ class Command(AnsweringCommand):
         sub.add_argument("file", metavar="FILE", help="YAML or JSON, - for standard input")
         sub = verb("publish", "Publish a definition as a version that never changes.")
         sub.add_argument("file", metavar="FILE", help="YAML or JSON, - for standard input")
+        sub.add_argument("--changes", metavar="TEXT", default="", help="why, for those who look at the versions")
+        sub = verb("versions", "List the versions of a workflow: who published them, why, and what differs.")
+        sub.add_argument("name", metavar="NAME")
+        sub.add_argument("--limit", type=count, default=20, help="at most 1000 versions, the highest")
         sub = verb("plan", "Show the Celery canvases that a definition compiles to, and where the engine decides.")
         sub.add_argument("source", metavar="FILE|NAME", help="YAML or JSON, - for standard input, or a published name")
         sub.add_argument("--version", dest="workflow_version", help="of a published name; the highest by default")
@@ -96,6 +101,7 @@ class Command(AnsweringCommand):
         sub = verb("report", "Report an instance in numbers: steps, durations, bottlenecks, failures.")
         sub.add_argument("id", metavar="ID")
         tagging.add_arguments(verb("tag", "Add tags to an instance, or remove some."))
+        statistics.add_arguments(verb("statistics", "Say how the instances of a workflow went, and before."))
         signalling.add_arguments(verb("signal", "Send an event to one instance."))
         choosing.add_arguments(verb("choose", "Begin, plan or skip a step of an ad-hoc section."))
         sub = verb("emit", "Publish an event for every instance that waits for its type and key.")
@@ -130,10 +136,14 @@ class Command(AnsweringCommand):
         )
         return REFUSED if errors else DONE
 
-    def do_publish(self, *, file: str, **options: Any) -> int:
-        version = definitions.publish(text=read(file), actor=person())
+    def do_publish(self, *, file: str, changes: str, **options: Any) -> int:
+        version = definitions.publish(text=read(file), actor=person(), changes=changes)
         name = version.definition.name
         self.show({"workflow": name, "version": version.version}, f"{name} {version.version} is published")
+        return DONE
+
+    def do_versions(self, *, name: str, limit: int, **options: Any) -> int:
+        self.show(*listing.versions(name, published.rows(name, first=0, number=limit)))
         return DONE
 
     def do_plan(self, *, source: str, workflow_version: str | None, step_by_step: bool, **options: Any) -> int:
@@ -192,9 +202,11 @@ class Command(AnsweringCommand):
         if old == new == "-":
             raise CommandError("standard input can be read once only: OLD and NEW cannot both be -", returncode=2)
         found = differences(self._definition(name, old), self._definition(name, new))
+        said = definitions.find(name=name, version=new).changes if SEMANTIC_VERSION.fullmatch(new) else ""
+        document = {"name": name, "old": old, "new": new, "changes": said or None}
         self.show(
-            {"name": name, "old": old, "new": new, "differences": [each.as_dict() for each in found]},
-            comparing.text(name, old, new, found),
+            {**document, "differences": [each.as_dict() for each in found]},
+            comparing.text(name, old, new, found, said=said),
         )
         return DONE
 
@@ -264,6 +276,10 @@ class Command(AnsweringCommand):
 
     def do_report(self, *, id: str, **options: Any) -> int:
         self.show(*reporting.answer(results.parse_id(id)))
+        return DONE
+
+    def do_statistics(self, **options: Any) -> int:
+        self.show(*statistics.answer(**options))
         return DONE
 
     def do_signal(self, *, id: str, event: str, data: str, expect: int | None, **options: Any) -> int:
