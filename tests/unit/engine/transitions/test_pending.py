@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from workflows_app.engine import definition
-from workflows_app.engine.commands import Dispatch, SetTimer
+from workflows_app.engine.commands import ClearTimers, Dispatch, SetTimer, TimerKind
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.replay import differences, replay
 from workflows_app.engine.snapshot import InstanceSnapshot
@@ -18,11 +18,13 @@ from workflows_app.engine.transitions import (
     Accept,
     Cancel,
     Decision,
+    PlanStart,
     Slice,
     SlotGranted,
     StaleOccurrence,
     Start,
     Terminate,
+    TimerFired,
     decide,
 )
 
@@ -88,6 +90,23 @@ def test_its_history_replays() -> None:
     assert differences(replayed, second.after) == []
 
 
+def test_a_planned_one_begins_when_its_timer_fires_as_if_it_had_just_been_started() -> None:
+    given: dict[str, Any] = {"input": {"k": "c"}, "correlation_id": "co", "actor": "ada", "tags": ("t",)}
+    given |= {"overrides": {"steps": {"a": {"timeout": 5.0}}}}
+    at_once = decide(slice_of(BLANK), Start(**given), now=LATER)
+
+    planned = decide(slice_of(BLANK), PlanStart(**given, at=LATER), now=NOW)
+    fired = TimerFired(step="", kind=TimerKind.START)
+    begun = decide(slice_of(planned.after.instance), fired, now=LATER, actor="timer")
+
+    assert planned.commands == (SetTimer(step="", kind=TimerKind.START, due_at=LATER),)
+    assert (begun.commands, begun.after.steps) == (at_once.commands, at_once.after.steps)
+    assert begun.after.instance == replace(at_once.after.instance, sequence=3)
+    assert differences(replay(GRAPH, BLANK, [*planned.events, *begun.events]), begun.after) == []
+    with pytest.raises(StaleOccurrence):
+        decide(slice_of(begun.after.instance), fired, now=LATER)
+
+
 def test_a_slot_for_one_that_runs_already_is_stale() -> None:
     running = after_accept(SlotGranted()).after.instance
 
@@ -110,4 +129,4 @@ def test_it_ends_at_once_and_no_step_was_ever_touched(occurrence: Any, state: In
     assert (instance.state, instance.cause, instance.ended_at, instance.open_steps) == (state, cause, LATER, 0)
     assert decision.after.steps == {}
     assert [(event.actor, event.data["reason"]) for event in decision.events] == [("bob", "r")]
-    assert not any(isinstance(command, Dispatch) for command in decision.commands)
+    assert decision.commands == (ClearTimers(step=""),)

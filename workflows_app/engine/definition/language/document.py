@@ -18,7 +18,10 @@ COMMON: Schema = {
     "version": ref("version"),
     "title": text("Title for people.", maxLength=200),
     "description": text("What the workflow is for."),
-    "metadata": {"description": "Free facts: owner, tags, data_sensitivity and others.", "type": "object"},
+    "metadata": {
+        "description": "Free facts: owner, tags (words that instances are found by), data_sensitivity and others.",
+        "type": "object",
+    },
     "input": described("json_schema", "JSON Schema of the input."),
     "variables": {
         "description": "Mutable variables of the instance with their first values (constants).",
