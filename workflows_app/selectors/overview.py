@@ -39,7 +39,7 @@ WHERE i.ended_at >= %s GROUP BY 1, 2
 """
 _OF_WORKFLOWS: Final = """
 SELECT workflow, count(*) AS ended, count(*) FILTER (WHERE state = 'completed') AS completed,
-    count(*) FILTER (WHERE is_failed) AS failed,
+    count(*) FILTER (WHERE is_failed) AS failed, count(*) FILTER (WHERE state = 'compensated') AS undone,
     percentile_cont(0.95) WITHIN GROUP (ORDER BY seconds) FILTER (WHERE state = 'completed') AS p95
 FROM (
     SELECT e.workflow, e.state, e.state = ANY(f.states) AS is_failed, e.seconds
@@ -172,8 +172,8 @@ def last_failed(since: datetime, *, number: int) -> list[dict[str, Any]]:
 def of_workflows(since: datetime, *, number: int) -> list[dict[str, Any]]:
     """Return how the workflows did whose instances ended since then, those with the most failures first.
 
-    Of the newest ``BOUND`` that ended: ``workflow``, ``ended``, ``completed``, ``failed``, and ``p95``, the seconds
-    that 95 of 100 of the completed took at most.
+    Of the newest ``BOUND`` that ended: ``workflow``, ``ended``, ``completed``, ``failed``, ``undone``, and ``p95``, the
+    seconds that 95 of 100 of the completed took at most.
     """
     return rows.named(_OF_WORKFLOWS, [since, BOUND, [state.value for state in FAILED], number])
 

@@ -13,6 +13,7 @@ from tests.integration.driver import Driver
 from tests.integration.engine.outcomes import flow
 from tests.integration.ui import replayed
 from tests.services import chromium
+from tests.services.processes import PATIENCE
 from workflows_app.models import Instance
 
 SIDE_BY_SIDE = "\n".join(f"  - {{id: s{n}, activity: core.echo, needs: [], notes: n{n}}}" for n in range(6))
@@ -33,6 +34,7 @@ def looking(pages: Client, instance: Instance, **window: Any) -> Iterator[Page]:
     errors: list[str] = []
     with chromium.running() as chrome:
         page = chrome.new_page(base_url=replayed.ADDRESS, timezone_id="Europe/Vienna", **window)
+        page.set_default_timeout(PATIENCE * 1000)
         page.on("pageerror", lambda error: errors.append(str(error)))
         replayed.replay(page, answers)
         page.goto(address, wait_until="load")
