@@ -67,7 +67,7 @@ class Archive:
         return self._one(f"definitions/{row['workflow']}-{row['version']}.json")
 
     def rows(self, instance_id: UUID, kind: str) -> Iterator[dict[str, Any]]:
-        """Yield the rows of one kind, in order: ``steps``, ``attempts``, ``effects``, ``artifacts``."""
+        """Yield the rows of one kind, in order: ``steps``, ``attempts``, ``effects``, ``artifacts``, ``loglines``."""
         for line in self._lines(f"{instance_id}/{kind}.jsonl"):
             yield _parsed(line)
 
@@ -101,7 +101,7 @@ class Archive:
         for key in self.instances:
             instance_id = UUID(key)
             self.instance(instance_id), self.definition(instance_id)
-            for kind in ("steps", "attempts", "effects", "artifacts"):
+            for kind in ("steps", "attempts", "effects", "artifacts", "loglines"):
                 for _ in self.rows(instance_id, kind):
                     pass
             for _ in self.history(instance_id):

@@ -21,7 +21,7 @@ from workflows_app.artifacts.verified import VerifiedContent
 from workflows_app.engine.errors import ActivityError
 from workflows_app.models import Artifact
 
-KINDS = ("step", "attempt", "effect", "artifact")
+KINDS = ("step", "attempt", "effect", "artifact", "logline")
 """Tables whose rows are kept beside the instance and its history."""
 ROWS_AT_ONCE = 500
 LARGEST = 1 << 40
