@@ -8,7 +8,7 @@ from tests.faults import invariants
 from tests.services.documents import effect, perform, workflow
 from tests.services.processes import PATIENCE, eventually
 
-# What wakes finishes what it was doing: whether it would learn first that it is fenced is a race that is not tested here.
+# What wakes finishes what it was doing; whether it learns first that it is fenced is a race that is not tested here.
 HELD = perform("held", "test.block_deaf", parameters={"name": "${ input.gate }"})
 FUSED = workflow("fused", effect("before"), HELD, effect("after"))
 SENT = workflow("sent", effect("before"), HELD | {"batch": False}, effect("after"))

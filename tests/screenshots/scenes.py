@@ -51,7 +51,7 @@ steps:
       items: "${ range(4) }"
       as: shelf
       steps:
-        - {id: count, activity: core.log, with: {message: "shelf ${ shelf } has ${ shelf * 12 } boxes of the blue mugs"}}
+        - {id: count, activity: core.log, with: {message: "shelf ${ shelf } has ${ shelf * 12 } boxes of mugs"}}
 """,
     "yearly-report": """
 workflow: yearly-report
