@@ -22,6 +22,7 @@ REAL_PROCESSES = {
         "tests/faults/",
         "tests/services/",
         "tests/integration/activities/messages/",
+        "tests/integration/robustness/test_archives_and_processes.py",
         "tests/integration/robustness/test_calls_and_processes.py",
     ),
     "up": ("tests/acceptance/test_up.py",),

@@ -111,7 +111,7 @@ def ask(*, instance_id: UUID, question: Callable[[Slice, datetime], T]) -> T:
         NotFound: there is no such instance.
     """
     with transaction.atomic():
-        return _answer(instance_id, graphs.of_version(_lock(instance_id)), question, NOTHING)[0]
+        return _answer(instance_id, _lock(instance_id), question, NOTHING)[0]
 
 
 def _answer(

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connection, connections
+
+from tests.integration.robustness.prompt import Installation
+from tests.services.filesystem import Filesystem
+from tests.services.fixtures import Services
 
 
 @pytest.fixture
@@ -24,3 +29,13 @@ def committed_db(fresh_sessions: None, transactional_db: None) -> Iterator[None]
     yield
     with connection.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")
+
+
+@pytest.fixture
+def shell(services: Services, tmp_path: Path) -> Iterator[Installation]:
+    """An installation of one test, migrated and without processes."""
+    cluster = services.cluster()
+    owner_url, _ = cluster.addresses(cluster.create(template=cluster.template))
+    installation = Installation(tmp_path, owner_url, Filesystem(tmp_path))
+    yield installation
+    installation.stop()

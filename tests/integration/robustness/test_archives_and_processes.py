@@ -5,21 +5,21 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from tests.integration.robustness.test_calls_and_processes import Shell, shell  # noqa: F401 - a fixture
+from tests.integration.robustness.prompt import Installation
+from tests.services.documents import workflow
 
-DOCUMENT = "workflow: kept\nversion: 1.0.0\nvariables: {n: 0}\nsteps: [{id: add, set: {n: 1}}]"
+KEPT = workflow("kept", {"id": "add", "set": {"n": 1}}, variables={"n": 0})
 
 
-def test_a_process_killed_between_the_archive_and_the_deletion(shell: Shell, tmp_path: Path) -> None:  # noqa: F811
-    shell.migrate()
-    shell.answer("workflow", "publish", "-", text=DOCUMENT)
+def test_a_process_killed_between_the_archive_and_the_deletion(shell: Installation, tmp_path: Path) -> None:
+    shell.publish(KEPT)
     ids = {shell.answer("workflow", "start", "kept")["id"] for _ in range(2)}
     archive = ("workflow", "archive", "--before", "2100-01-01", "--to", str(tmp_path / "cold"))
 
-    died = shell.run(*archive, ORCHESTRATOR_FAILPOINTS="archive.written=kill")
+    died = shell.die(*archive, at="archive.written")
 
     written = {path: path.read_bytes() for path in (tmp_path / "cold").glob("??/*/*")}
-    assert (died.returncode, len(written)) == (-signal.SIGKILL, 2)
+    assert (died, len(written)) == (-signal.SIGKILL, 2)
     assert shell.rows("SELECT count(*) FROM workflows_app_instance") == [(2,)]
     assert shell.answer("workflow", "archived", "list") == {"instances": []}
     assert shell.answer(*archive)["instances"] == 2

@@ -3,61 +3,12 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
-from typing import Any
 
-import psycopg2
-import pytest
-
+from tests.integration.robustness.prompt import Installation
 from tests.services.documents import workflow
-from tests.services.filesystem import Filesystem
-from tests.services.fixtures import Services
-from tests.services.processes import PATIENCE, REPOSITORY
-from tests.services.product import Product
 
 BELOW = workflow("below", {"id": "work", "activity": "core.echo"})
 ABOVE = workflow("above", {"id": "below", "call": {"workflow": "below"}})
-
-
-class Installation(Product):
-    """An installation without workers, whose owner is at its prompt: commands come one after the other."""
-
-    def die(self, *arguments: str, at: str) -> int:
-        """Run one command in a process of its own, which is killed at a failpoint; return its exit code."""
-        return subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=REPOSITORY,
-            env=self.environment({"ORCHESTRATOR_FAILPOINTS": f"{at}=kill"}),
-            capture_output=True,
-            timeout=PATIENCE,
-        ).returncode
-
-    def answer(self, *arguments: str) -> Any:
-        answer = self.command(*arguments, "--format", "json")
-        assert answer.code == 0, answer
-        return answer.json
-
-    def migrate(self, *target: str) -> None:
-        answer = self.command("migrate", *target, "--verbosity", "0")
-        assert answer.code == 0, answer
-
-    def rows(self, query: str) -> list[Any]:
-        with closing(psycopg2.connect(self.database_url)) as session, session.cursor() as cursor:
-            cursor.execute(query)
-            return cursor.fetchall()
-
-
-@pytest.fixture
-def shell(services: Services, tmp_path: Path) -> Iterator[Installation]:
-    cluster = services.cluster()
-    owner_url, _ = cluster.addresses(cluster.create(template=cluster.template))
-    installation = Installation(tmp_path, owner_url, Filesystem(tmp_path))
-    yield installation
-    installation.stop()
 
 
 def test_a_process_killed_between_the_commit_and_the_start_of_what_it_called(shell: Installation) -> None:
@@ -103,8 +54,8 @@ def test_the_migration_goes_up_and_down_with_data(shell: Installation) -> None:
     assert [child["workflow"] for child in before["children"]] == ["below"]
 
     planned = shell.answer("workflow", "start", "below", "--in", "1h")
-    refused = shell.run("migrate", "workflows_app", "0026")
-    assert (refused.returncode, "starts are planned" in refused.stderr) == (1, True)
+    refused = shell.command("migrate", "workflows_app", "0026")
+    assert (refused.code, "starts are planned" in refused.err) == (1, True)
     shell.answer("workflow", "cancel", planned["id"])
 
     shell.migrate("workflows_app", "0007")

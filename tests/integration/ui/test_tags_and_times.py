@@ -7,7 +7,6 @@ from datetime import timedelta
 from django.test import Client
 
 from tests.integration.driver import Driver
-from tests.integration.ui.test_acts import operator  # noqa: F401 - a fixture
 from tests.integration.ui.test_instance_list import rows
 from tests.integration.ui.test_operations_page import words
 from tests.integration.ui.test_saved_views import keep, post
