@@ -88,7 +88,7 @@ def test_the_form_says_at_the_field_what_is_wrong(driver: Driver, starter: Clien
     assert not Instance.objects.exists()
 
 
-def test_an_operator_changes_tags_where_they_stand(driver: Driver, operator: Client, pages: Client) -> None:  # noqa: F811
+def test_an_operator_changes_tags_where_they_stand(driver: Driver, operator: Client, pages: Client) -> None:
     instance = driver.start(DOCUMENT, tags=["urgent", "region=eu"])
     driver.drain()
     here = f"/instances/{instance.pk}/acts/tag/"
