@@ -324,8 +324,8 @@ def test_the_page_costs_the_same_queries_however_many_items_there_are(pages: Cli
     instance = Driver().start(flow(squares(max_concurrency=2, tolerate=100_000)), {"numbers": [1, 2, 3]})
     begin(instance, items=items, failed=3)
 
-    # Beside the thirteen of every page, while it is open ten for what it waits for, three for what is under way, one for
-    # what has failed, one for the steps of the iterations.
+    # Beside the thirteen of every page, while it is open ten for what it waits for, three for what is under way, one
+    # for what has failed, one for the steps of the iterations.
     assert queries(pages, instance) == 28
     line = block(pages, instance)
     assert shown(line)[:3] == ["each[2]", "each[3]", "each[4]"]
