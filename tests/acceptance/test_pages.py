@@ -39,7 +39,7 @@ def test_a_workflow_is_watched_from_its_start_to_its_end(installation: Product, 
     instance = installation.begin("blocked", {"gate": gate}, "--correlation-id", gate)
     page = f"/instances/{instance}/"
 
-    eventually(lambda: "Running: “held”" in browser.get(page).text, PATIENCE, lambda: browser.get(page).text)
+    eventually(lambda: "Running “held” for" in browser.get(page).text, PATIENCE, lambda: browser.get(page).text)
     listed = browser.get("/instances/", params={"q": gate, "state": "running"}).text
     installation.release(gate)
     eventually(lambda: "Completed: every step" in browser.get(page).text, PATIENCE, lambda: browser.get(page).text)

@@ -179,7 +179,10 @@ def test_every_sample_order_ended_as_its_story_says(first: Up) -> None:
 
 
 def test_the_doctor_finds_it_healthy(first: Up) -> None:
-    names = ("database", "migrations", "roles", "backlog", "keys", "broker", "workers", "disk", "secrets", "artifacts")
+    names = (
+        *("database", "migrations", "roles", "backlog", "keys", "retention", "broker", "workers", "disk", "secrets"),
+        "artifacts",
+    )
 
     def found() -> tuple[int, dict[str, str]]:
         answer = manage(first.state, "doctor", "--format", "json")

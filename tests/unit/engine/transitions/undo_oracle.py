@@ -77,7 +77,12 @@ class Oracle:
         code = (simulator.state.instance.error or {}).get("code")
         false = {"1 > 2": True, "error.code == 'CANCELLED'": code != "CANCELLED"}
         false["error.code != 'CANCELLED'"] = code == "CANCELLED"
-        return {path for path in self._undoable(simulator) if false.get(self._condition(path), False)}
+        return {
+            path
+            for path in self._undoable(simulator)
+            if false.get(self._condition(path), False)
+            or (self._condition(path) == "output != null" and simulator.state.step(path).output is None)
+        }
 
     def not_decidable(self, simulator: Simulator) -> set[str]:
         """Return those of them of which the condition cannot be evaluated."""
