@@ -48,7 +48,7 @@ title: Count the stock
 steps:
   - id: shelves
     foreach:
-      items: "${ range(4) }"
+      items: "${ [1, 2, 3, 4] }"
       as: shelf
       steps:
         - {id: count, activity: core.log, with: {message: "shelf ${ shelf } has ${ shelf * 12 } boxes of blue mugs"}}
@@ -99,8 +99,8 @@ def prepare(manage: Manage) -> Mapping[str, str]:
     manage("workflow", "tag", found["fetch-rates"], "add", "for-the-auditors")
     manage("workflow", "pause", found["yearly-report"], "--reason", "the auditors ask for last year's figures")
     for state in ("compensated", "failed", "completed"):
-        listed = json.loads(manage("workflow", "list", "--state", state, "--limit", "1", "--format", "json"))
-        found[state] = listed["instances"][0]["id"]
+        listed = json.loads(manage("workflow", "list", "--state", state, "--limit", "20", "--format", "json"))
+        found[state] = next(each["id"] for each in listed["instances"] if each["workflow"] not in WORKFLOWS)
     return found
 
 

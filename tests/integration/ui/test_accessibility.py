@@ -55,7 +55,7 @@ def answers(driver: Driver) -> dict[str, replayed.Answer]:
     driver.perform = {"validate": lambda claim: PRICED, "pay": lambda claim: PRICED, "reserve_stock": fail("NO_STOCK")}
     driver.run(instances.start(name="order-processing", input=ORDER, actor="ada"))
     driver.perform = {"broken": fail()}
-    driver.run(driver.start(flow("  - {id: fine, activity: core.echo}", name="fine")))
+    driver.run(driver.start(flow("  - {id: validate, activity: core.echo}", name="fine")))
     driver.run(driver.start(flow("  - {id: broken, activity: core.echo}", name="broken")))
     found = scenes.prepare(manage)
     driver.perform = {"fetch": fail("BANK_BUSY")}

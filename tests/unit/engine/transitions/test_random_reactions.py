@@ -5,18 +5,17 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.strategies.effort import many
 from tests.unit.engine.transitions.simulator import Simulator
-from tests.unit.engine.transitions.test_random_workflows import EXAMPLES
 from workflows_app.engine.definition import parse
 from workflows_app.engine.durations import parse_duration
 from workflows_app.engine.events import Event, EventType
 from workflows_app.engine.replay import differences, replay
 from workflows_app.engine.states import StepState
 
-many = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 Case = dict[str, Any]
 
 THEN = (
