@@ -15,7 +15,7 @@ from tests.integration.test_commands import Shell, shell  # noqa: F401 - a fixtu
 from workflows_app import failpoints
 from workflows_app.archives.faults import ArchiveFault
 from workflows_app.artifacts import store
-from workflows_app.models import ArchivedInstance, Artifact, AuditEntry, Event, Instance
+from workflows_app.models import ArchivedInstance, Artifact, AuditEntry, Event, Instance, LogLine
 from workflows_app.services import archived, audit, definitions, purging, retention, verification
 
 pytestmark = pytest.mark.django_db
@@ -42,6 +42,8 @@ def above(driver: Driver) -> Instance:
     driver.hand_over()
     store.store(b"a picture", instance_id=instance.pk, step="a", name="p.png", media_type="image/png")
     driver.run(instance)
+    said = {"at": driver.now, "level": "info", "logger": "stock", "text": "two boxes"}
+    LogLine.objects.create(instance=Instance.objects.get(parent=instance), path="x", number=1, ordinal=1, **said)
     driver.advance(60)
     return Instance.objects.get(pk=instance.pk)
 
@@ -84,6 +86,7 @@ def test_what_was_archived_reads_as_it_was(driver: Driver, above: Instance, fold
             assert [each["state"] for each in opened.rows(key, "attempts")] == (
                 [] if key == above.pk else ["succeeded"]
             )
+            assert [each["text"] for each in opened.rows(key, "loglines")] == ([] if key == above.pk else ["two boxes"])
     with ZipFile(file) as plain:  # any tool opens it
         assert plain.testzip() is None
 

@@ -21,6 +21,8 @@ from workflows_app.artifacts.backends import Backend
 from workflows_app.artifacts.staging import PIECE
 from workflows_app.models.numbers import Decoder
 
+KINDS = ("step", "attempt", "effect", "artifact", "logline")
+"""Tables whose rows are kept beside the instance and its history."""
 FORMAT = "orchestrator.archive/1"
 IN_MEMORY = 16_000_000
 """Bytes of an archive that are not put on a disk to be read."""
@@ -67,7 +69,7 @@ class Archive:
         return self._one(f"definitions/{row['workflow']}-{row['version']}.json")
 
     def rows(self, instance_id: UUID, kind: str) -> Iterator[dict[str, Any]]:
-        """Yield the rows of one kind, in order: ``steps``, ``attempts``, ``effects``, ``artifacts``, ``loglines``."""
+        """Yield the rows of one of the ``KINDS``, in order; ``kind`` is its plural."""
         for line in self._lines(f"{instance_id}/{kind}.jsonl"):
             yield _parsed(line)
 
@@ -101,8 +103,8 @@ class Archive:
         for key in self.instances:
             instance_id = UUID(key)
             self.instance(instance_id), self.definition(instance_id)
-            for kind in ("steps", "attempts", "effects", "artifacts", "loglines"):
-                for _ in self.rows(instance_id, kind):
+            for kind in KINDS:
+                for _ in self.rows(instance_id, f"{kind}s"):
                     pass
             for _ in self.history(instance_id):
                 pass

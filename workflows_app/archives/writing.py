@@ -13,7 +13,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 from django.db import connection
 
 from workflows_app.archives.faults import told
-from workflows_app.archives.reading import FORMAT, IN_MEMORY, opened
+from workflows_app.archives.reading import FORMAT, IN_MEMORY, KINDS, opened
 from workflows_app.artifacts import store
 from workflows_app.artifacts.backends import Backend
 from workflows_app.artifacts.staging import pieces, staged
@@ -21,8 +21,6 @@ from workflows_app.artifacts.verified import VerifiedContent
 from workflows_app.engine.errors import ActivityError
 from workflows_app.models import Artifact
 
-KINDS = ("step", "attempt", "effect", "artifact", "logline")
-"""Tables whose rows are kept beside the instance and its history."""
 ROWS_AT_ONCE = 500
 LARGEST = 1 << 40
 _INSTANCES = """
