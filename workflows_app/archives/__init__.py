@@ -4,7 +4,7 @@ An archive is one ZIP file for an instance that nobody called and for all that i
 
 - ``manifest.json``: its format, and of each instance id, state, number of events and last hash of its chain;
 - ``definitions/NAME-VERSION.json``: the published versions, as they are stored;
-- ``ID/instance.json``, ``ID/steps.jsonl``, ``ID/attempts.jsonl``, ``ID/effects.jsonl``, ``ID/artifacts.jsonl``: rows;
+- ``ID/instance.json`` and, as lines, ``ID/steps.jsonl``, ``attempts``, ``effects``, ``artifacts``, ``loglines``: rows;
 - ``ID/history.txt``: a line for each event: its hash, a space, and the text that the hash covers (docs/history.md).
 
 It is named by its SHA-256 and by the instance at the top; contents of artifacts lie beside it, named by theirs. The
