@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.faults.invariants import SETTLED, UNDONE
+from tests.faults.invariants import SETTLED
+from tests.faults.undos import UNDONE
 from tests.services.product import Product
 
 

@@ -1,7 +1,8 @@
 """What holds after every fault (I1-I5 and I7 of the fault matrix), read from what the product tells an operator.
 
 Nothing here looks into the engine: the history, the commands ``replay --check`` and ``audit verify``, one query for
-attempts that nobody renews, and the calls that the outside world saw.
+attempts that nobody renews, and the calls that the outside world saw. What operators had done again counts anew: a
+retry and a way back take outcomes back, a rerun is other work with keys of its own.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from typing import Any
 
 import psycopg2
 
+from tests.faults.undos import undone
 from tests.services.product import Product
 from workflows_app.engine.states import INSTANCE_ENDED
 
 SETTLED = {f"step.{state}" for state in ("completed", "failed", "timed_out", "skipped", "cancelled")}
-UNDONE = {"step.compensated", "step.compensation_failed"}
-COMPENSATING_ENDINGS = {"compensated", "compensation_failed"}
+TAKEN_BACK = {"instance.retried": ("pending", "open"), "instance.rewound": ("again", "pending", "open")}
+"""Where the events of operators name the steps whose outcomes they take back."""
 
 Events = list[dict[str, Any]]
 
@@ -31,21 +33,22 @@ def check(product: Product, instances: Iterable[str], *, repeats: Iterable[str] 
         instances: the accepted ones.
         repeats: steps whose effect this fault may repeat; every other one has its effect once.
     """
-    violations = []
+    instances, violations = list(instances), []
     for instance in instances:
         view = product.show(instance)
         events = product.history(instance)
         document = product.documents[view["workflow"]]
         for problem in (
             *ended(view),
-            *one_outcome(events),
+            *one_outcome(view, events),
+            *one_attempt(events),
             *gapless(events),
-            *one_key(product, instance, set(repeats)),
+            *one_key(product.calls(instance=instance), events, set(repeats)),
             *undone(document, view, events),
         ):
             violations.append(f"{view['workflow']} {instance}: {problem}")
     violations += unattended(product)
-    for command in (("replay", "--check"), ("audit", "verify")):
+    for command in (("replay", "--check", *instances), ("audit", "verify")):
         answer = product.command(*command)
         if answer.code != 0:
             violations.append(f"{' '.join(command)} exits {answer.code}: {answer.out}{answer.err}")
@@ -58,20 +61,23 @@ def ended(view: Mapping[str, Any]) -> Iterator[str]:
         yield f"I1 is {view['state']}, steps {view['steps']}"
 
 
-def _taken_back(event: Mapping[str, Any]) -> list[str]:
-    return [*event["data"]["pending"], *event["data"]["open"]]
+def one_outcome(view: Mapping[str, Any], events: Events) -> Iterator[str]:
+    """I2: one recorded outcome for each step, and one more for each time that an operator took it back."""
+    settled: set[str] = set()
+    owed: set[str] = set()
+    for event in events:
+        back = {path for key in TAKEN_BACK.get(event["type"], ()) for path in event["data"][key]}
+        settled, owed = settled - back, owed | back
+        if event["type"] in SETTLED:
+            if event["step"] in settled:
+                yield f"I2 step {event['step']} has a second outcome, event {event['sequence']} {event['type']}"
+            settled.add(event["step"])
+    if view["state"] != "terminated" and owed - settled:
+        yield f"I2 steps {sorted(owed - settled)} were taken back and have no outcome since"
 
 
-def one_outcome(events: Events) -> Iterator[str]:
-    """I2: one recorded outcome for each step and each undo; I3: of an attempt that was the running one.
-
-    What an operator takes back by a retry counts as one with the outcome that follows it.
-    """
-    again = [path for event in events if event["type"] == "instance.retried" for path in _taken_back(event)]
-    for kinds in (SETTLED, UNDONE):
-        for step, count in Counter(event["step"] for event in events if event["type"] in kinds).items():
-            if count != 1 + (again.count(step) if kinds is SETTLED else 0):
-                yield f"I2 step {step} has {count} outcomes of {sorted(kinds)}"
+def one_attempt(events: Events) -> Iterator[str]:
+    """I3: attempts are numbered without a gap, and what is recorded is of the running one."""
     started: dict[str, int] = {}
     for event in events:
         number = event["data"].get("attempt")
@@ -89,85 +95,44 @@ def gapless(events: Events) -> Iterator[str]:
         yield f"I5 sequence numbers {[event['sequence'] for event in events]}"
 
 
-def one_key(product: Product, instance: str, repeats: set[str]) -> Iterator[str]:
-    """I2: one idempotency key for each step and role, none shared, and no effect twice where the fault forbids it."""
-    keys: dict[tuple[str, str], set[str]] = {}
-    effects: Counter[tuple[str, str]] = Counter()
-    for call in product.calls(instance=instance):
-        keys.setdefault((call["step"], call["role"]), set()).add(call["key"])
-        if call["call"] in ("effect", "undo"):
-            effects[call["step"], call["role"]] += 1
+def one_key(calls: Iterable[Mapping[str, Any]], events: Events, repeats: set[str]) -> Iterator[str]:
+    """I2: one idempotency key for each run of a step and role, none shared, and no effect twice but where it may be.
+
+    It may be where the fault forbids it not, and an undo once more for each time that an operator had it run again.
+    """
+    runs, allowed = _runs(events)
+    keys: dict[tuple[str, str, int], set[str]] = {}
+    effects: Counter[tuple[str, str, int]] = Counter()
+    for call in calls:
+        if (run := runs.get((call["step"], call["attempt"]))) is None:
+            yield f"I3 attempt {call['attempt']} of step {call['step']} was performed and never started"
+            continue
+        place = call["step"], call["role"], run
+        keys.setdefault(place, set()).add(call["key"])
+        effects[place] += call["call"] in ("effect", "undo")
     for place, seen in keys.items():
         if len(seen) != 1:
             yield f"I2 {place} was called with the keys {sorted(seen)}"
     if len({key for seen in keys.values() for key in seen}) != len(keys):
         yield f"I2 two places share an idempotency key: {keys}"
     for place, count in effects.items():
-        if count != 1 and place[0] not in repeats:
+        if count > 1 + allowed[place] and place[0] not in repeats:
             yield f"I2 {place} had its effect {count} times"
 
 
-def undone(document: Mapping[str, Any], view: Mapping[str, Any], events: Events) -> Iterator[str]:
-    """I4: exactly what may have had its effect is undone, each after all that depended on it, once."""
-    needs = {step.id: step for step in walk(document["steps"])}
-    uncertain: dict[str, bool] = {}
+def _runs(events: Events) -> tuple[dict[tuple[str, int], int], Counter[tuple[str, str, int]]]:
+    """Return to which run of its step each attempt belongs, and how often an undo may repeat its effect."""
+    run: Counter[str] = Counter()
+    runs: dict[tuple[str, int], int] = {}
+    allowed: Counter[tuple[str, str, int]] = Counter()
     for event in events:
-        step = event["step"]
-        if step not in needs or event["type"].startswith("step.compens"):
-            continue
-        if event["type"] == "step.completed":
-            uncertain[step] = not event["data"].get("error")
-        elif event["data"].get("effect_unknown"):
-            uncertain[step] = True
-    expected = {name for name, maybe in uncertain.items() if maybe and needs[name].compensable}
-    order = [event["step"] for event in events if event["type"] in UNDONE]
-    if view["state"] not in COMPENSATING_ENDINGS:
-        expected = set()
-    if set(order) != expected:
-        yield f"I4 undone {sorted(order)}, expected {sorted(expected)}"
-    place = {name: index for index, name in enumerate(order)}
-    for name in order:
-        for earlier in upstream(name, needs):
-            if earlier in place and place[earlier] < place[name]:
-                yield f"I4 {earlier} was undone before {name}, which depends on it"
-    failed = any(event["type"] == "step.compensation_failed" for event in events)
-    if view["state"] in COMPENSATING_ENDINGS and failed != (view["state"] == "compensation_failed"):
-        yield f"I4 ended {view['state']} with the undo {order}"
-
-
-class Place:
-    """Where a step stands in its document."""
-
-    def __init__(self, step: Mapping[str, Any], needs: list[str]) -> None:
-        self.id = step["id"]
-        self.needs = needs
-        self.compensable = "compensate" in step
-
-
-def walk(steps: list[Mapping[str, Any]], outer: tuple[str, ...] = ()) -> Iterator[Place]:
-    """Yield every step with all it directly depends on; a step of a block depends on what the block depends on.
-
-    A block depends on the steps inside it, so that what follows the block follows them.
-    """
-    before: list[str] = []
-    for step in steps:
-        needs = [*step.get("needs", before), *outer]
-        inner = [case["steps"] for case in step.get("choice", [])]
-        inner += list(step.get("parallel", {}).get("branches", {}).values())
-        for part in inner:
-            yield from walk(part, tuple(needs))
-        yield Place(step, [*needs, *(child["id"] for part in inner for child in part)])
-        before = [step["id"]]
-
-
-def upstream(name: str, places: Mapping[str, Place]) -> set[str]:
-    """Every step that one depends on, directly or not."""
-    found: set[str] = set()
-    frontier = [name]
-    while frontier:
-        frontier = [need for step in frontier for need in places[step].needs if need not in found]
-        found.update(frontier)
-    return found
+        if event["type"] == "instance.rewound":
+            run.update(event["data"]["again"])
+        elif event["type"] == "step.started":
+            runs[event["step"], event["data"]["attempt"]] = run[event["step"]]
+        elif event["type"] == "step.undo_retried":
+            allowed[event["step"], "compensation", run[event["step"]]] += 1
+    return runs, allowed
 
 
 def unattended(product: Product) -> Iterator[str]:

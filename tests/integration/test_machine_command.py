@@ -10,7 +10,7 @@ import pytest
 from django.core.management import call_command
 
 from tests.integration.driver import Driver
-from tests.integration.engine.test_machines import ORDER, send
+from tests.integration.engine.order_machine import ORDER, send
 from workflows_app.models import Instance
 
 

@@ -6,8 +6,8 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from tests.integration.driver import Driver
+from tests.integration.engine.order_machine import ORDER, paid, send
 from tests.integration.engine.outcomes import fail
-from tests.integration.engine.test_machines import ORDER, paid, send
 from tests.integration.ui.test_instance_page import plain, sentence, show
 from workflows_app.models import Instance
 

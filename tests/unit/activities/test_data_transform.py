@@ -1,46 +1,22 @@
-"""data.transform: every operation, its refusals with their places, and its limits."""
+"""data.transform: every operation, and its refusals with their places."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.activities import data  # noqa: F401
-from tasks.activities.data.place import MAX_ITEMS
-from workflows_app.activities import ActivityContext, ActivityError, AttemptCancelled, registry
+from tests.unit.activities.transforming import failed, refused, transform
+from workflows_app.activities import registry
 from workflows_app.engine import values
 
-CONTEXT = ActivityContext(
-    instance_id="i-1", workflow="w", version="1.0.0", correlation_id=None, step="s", attempt=1, idempotency_key="k"
-)
 PEOPLE = [
     {"name": "Ada", "age": 36, "city": "London", "address": {"zip": "N1"}},
     {"name": "Bob", "age": None, "city": "Paris"},
     {"name": "Cyd", "age": 20, "city": "London", "address": {"zip": "E2"}},
 ]
-
-
-def transform(value, *operations, context=CONTEXT):
-    return registry.get("data.transform").perform({"input": value, "operations": list(operations)}, context)["result"]
-
-
-def refused(value, *operations):
-    with pytest.raises(ActivityError) as caught:
-        transform(value, *operations)
-    error = caught.value
-    assert error.recoverable is False
-    assert "Traceback" not in error.message
-    return SimpleNamespace(code=error.code, message=error.message, details=error.details)
-
-
-def failed(value, *operations):
-    error = refused(value, *operations)
-    assert error.code == "TRANSFORM_FAILED"
-    return error
 
 
 def unaccepted(*operations):
@@ -136,12 +112,6 @@ def test_a_failing_expression_names_its_operation_item_and_field():
 
 def test_filter_needs_true_or_false():
     assert failed([{"a": 1}], {"op": "filter", "where": "item.a"}).details["item"] == 0
-
-
-def test_what_a_filter_computes_on_the_way_does_not_count_as_made():
-    rows = [{"a": "x," * 500}] * 3_000
-
-    assert len(transform(rows, {"op": "filter", "where": "size(item.a.split(',')) == 501"})) == 3_000
 
 
 @given(st.lists(st.integers(-50, 50)), st.integers(-50, 50))
@@ -348,43 +318,6 @@ def test_join_agrees_with_two_nested_loops(left, right, kind):
     assert [(row.get("l"), row.get("r")) for row in result] == expected
 
 
-class CountedText(str):
-    """A text that counts how often it is compared."""
-
-    __slots__ = ()
-    compared = 0
-
-    def __eq__(self, other):
-        CountedText.compared += 1
-        return str.__eq__(self, other)
-
-    __hash__ = str.__hash__
-
-
-@pytest.mark.parametrize("op", ["join", "aggregate"])
-def test_joins_and_groups_compare_each_key_a_few_times_not_with_every_other(op):
-    size = 20_000
-    left = [{"k": CountedText(f"key {number}")} for number in range(size)]
-    right = [{"k": CountedText(f"key {number}")} for number in range(size)]
-    operation = {"op": "join", "with": right, "on": {"k": "k"}, "prefix": "r_"}
-    if op == "aggregate":
-        operation = {"op": "aggregate", "group_by": ["k"], "values": {"n": {"count": "*"}}}
-    CountedText.compared = 0
-
-    result = transform(left if op == "join" else left + right, operation)
-
-    assert len(result) == size
-    assert 0 < CountedText.compared < 10 * size
-
-
-def test_a_join_that_multiplies_stops_at_the_limit():
-    rows = [{"k": 1}] * 1_000
-
-    error = failed(rows, {"op": "join", "with": rows, "on": {"k": "k"}})
-
-    assert "more than 100,000 items" in error.message
-
-
 # ---------------------------------------------------------------- texts
 def test_template_writes_a_field_a_text_each_or_one_text():
     text = "{name} ({{{address.zip}}})"
@@ -508,101 +441,6 @@ def test_remove_nulls_keeps_the_entries_of_lists():
         None,
         {"a": [None, {}]},
     ]
-
-
-# ---------------------------------------------------------------- limits
-def test_a_list_has_at_most_a_hundred_thousand_items():
-    operation = {"op": "limit", "count": 1}
-    assert transform([1] * MAX_ITEMS, operation) == [1]
-
-    too_many = [{}] * (MAX_ITEMS + 1)
-    assert "more than 100,000 items" in failed(too_many, operation).message
-    joined = failed([], {"op": "join", "with": too_many, "on": {"a": "a"}})
-    assert joined.details["field"] == "with"
-
-
-def test_deep_nesting_is_refused():
-    value = 1
-    for _ in range(5_000):
-        value = {"a": value}
-
-    error = failed([value], {"op": "remove_nulls"})
-
-    assert "nested more than 100 levels" in error.message
-
-
-@pytest.mark.parametrize(
-    "operation",
-    [
-        {"op": "concat", "fields": ["a", "a"], "by": "", "into": "a"},
-        {"op": "template", "text": "{a}{a}{a}", "into": "a"},
-        {"op": "map", "fields": {"a": "[item.a, item.a]"}},
-        {"op": "map", "fields": {"a": "item", "b": "item"}},
-    ],
-    ids=str,
-)
-def test_what_doubles_again_and_again_ends_soon(operation):
-    error = failed({"a": "x" * 1_000}, *[operation] * 100)
-
-    assert "more than" in error.message or "larger than" in error.message or "nested" in error.message
-
-
-def test_huge_texts_are_refused_before_they_are_made():
-    row = {"a": "x" * 1_000_000}
-
-    assert (
-        "makes more than" in failed([row] * 15, {"op": "concat", "fields": ["a"] * 100, "by": "", "into": "b"}).message
-    )
-
-
-@pytest.mark.parametrize(
-    "operation",
-    [
-        {"op": "aggregate", "group_by": ["k"], "values": {f"n{number}": {"count": "k"} for number in range(100)}},
-        {"op": "join", "with": [{"k": number} for number in range(20_000)], "on": {"w": "k"}, "kind": "left"},
-        {"op": "concat", "fields": ["k"], "by": "", "into": "c"},
-    ],
-    ids=lambda operation: operation["op"],
-)
-def test_wide_items_are_not_copied_without_bound(operation):
-    wide = {f"f{number}": number for number in range(100)}
-
-    error = failed([wide | {"k": number} for number in range(20_000)], operation)
-
-    assert "makes more than" in error.message
-
-
-def test_an_expression_without_end_has_a_budget():
-    source = "item.map(a, item.map(b, item.map(c, a + b + c)))"
-
-    assert "steps" in failed([list(range(100))], {"op": "map", "value": source}).message
-
-
-@pytest.mark.parametrize(
-    "operation",
-    [
-        {"op": "map", "value": "1"},
-        {"op": "filter", "where": "true"},
-        {"op": "sort", "by": ["a"]},
-        {"op": "aggregate", "group_by": ["a"], "values": {"n": {"count": "*"}}},
-        {"op": "join", "with": [{"a": 1}], "on": {"a": "a"}},
-        {"op": "upper", "fields": ["a"]},
-        {"op": "remove_nulls"},
-        {"op": "limit", "count": 1},
-    ],
-    ids=lambda operation: operation["op"],
-)
-def test_every_operation_gives_way_when_told_to_stop(attempt, operation):
-    asked = []
-
-    def stop():
-        asked.append(1)
-        return len(asked) > 3
-
-    rows = [{"a": None}] * 5_000
-
-    with pytest.raises(AttemptCancelled):
-        transform(rows, operation, context=attempt(stop_requested=stop))
 
 
 def test_the_result_is_plain_json():

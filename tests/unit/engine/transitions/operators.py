@@ -36,8 +36,10 @@ class Operators:
         return sorted(path for path in waiting if self._takes_choices(self.graph[path]))
 
     def _takes_choices(self, node: Node) -> bool:
+        if node.kind is not NodeKind.ADHOC:
+            return False
         around = (node.path, *(container.path for container in self.graph.ancestors(node.path)))
-        return node.kind is NodeKind.ADHOC and not any(self.state.step(path).stopping for path in around)
+        return not any(self.state.step(path).stopping for path in around)
 
     def _choose(self, path: str) -> None:
         """Let somebody pick, add or skip a member; what is under way already cannot be picked."""

@@ -12,8 +12,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.strategies.tables import ASKED, TABLES
 from tests.unit.engine.transitions.operators import Operators
+from tests.unit.engine.transitions.slices import Rows, Slices
 from workflows_app.engine.commands import (
     ClearTimers,
     Dispatch,
@@ -28,20 +28,16 @@ from workflows_app.engine.commands import (
     Unsubscribe,
     Withdraw,
 )
-from workflows_app.engine.compensation import needs_undo
 from workflows_app.engine.definition import Definition
 from workflows_app.engine.events import Event
 from workflows_app.engine.fold import State
 from workflows_app.engine.graph import Graph
-from workflows_app.engine.paths import indexes, iteration_of
 from workflows_app.engine.reopening import evidence
-from workflows_app.engine.snapshot import NOT_LOADED, InstanceSnapshot, StepSnapshot
+from workflows_app.engine.snapshot import InstanceSnapshot
 from workflows_app.engine.states import (
     INSTANCE_ENDED,
     INSTANCE_TRANSITIONS,
-    STEP_OPEN,
     STEP_TRANSITIONS,
-    AttemptState,
     Cause,
     InstanceState,
     Role,
@@ -56,13 +52,10 @@ from workflows_app.engine.transitions import (
     ChildEnded,
     Decision,
     EventArrived,
-    Gathered,
     Occurrence,
     Pause,
     Resume,
     Retry,
-    Slice,
-    SliceMiss,
     StaleOccurrence,
     Start,
     StepClaimed,
@@ -92,7 +85,7 @@ ENDS: dict[str, list[tuple[InstanceState, Cause | None]]] = {
 """How a called instance may end that does not end well, by what it is doing."""
 
 
-class Simulator(Operators):
+class Simulator(Operators, Slices):
     """Runs one instance.
 
     Args:
@@ -133,6 +126,7 @@ class Simulator(Operators):
         self.state = State(
             self.graph, InstanceSnapshot(id="i", workflow=definition.name, version=definition.version), {}
         )
+        self.state.steps = self.rows = Rows()
         self.events: list[Event] = []
         self.decided: list[int] = []
         self.loaded: list[int] = []
@@ -331,102 +325,16 @@ class Simulator(Operators):
         self.loaded.append(len(decision.before.steps))
         self._obey(decision)
 
-    def everything(self) -> Slice:
-        """Return all that there is to know."""
-        tables = {asked: TABLES.get(asked) for asked in ASKED}
-        failed_at = {path: self._failed_at(path) for path in self.state.steps}
-        return self._slice(set(), set(), True, True, complete=True, tables=tables, failed_at=failed_at)
-
     def _apply(self, event: Event) -> None:
         """Fold one event in; every state it changes must follow an edge of the state tables."""
-        instance, steps = self.state.instance.state, {p: s.state for p, s in self.state.steps.items()}
+        instance = self.state.instance.state
+        self.rows.before.clear()
         self.state.apply(event)
         if (now := self.state.instance.state) is not instance:
             assert now in INSTANCE_TRANSITIONS[instance], (event, instance)
-        for path, step in self.state.steps.items():
-            before = steps.get(path, StepState.PENDING)
-            assert step.state is before or step.state in STEP_TRANSITIONS[before], (event, before)
-
-    def _decide_on_demand(self, occurrence: Occurrence, about: str | None) -> Decision:
-        reach = self.graph.reach(about)
-        paths, valued, whole, with_input = set(reach.paths), set(reach.values), False, reach.input
-        complete = False
-        further: dict[str, Any] = {"items": {}, "gathered": {}, "tables": {}, "failed_at": {}}
-        for turn in range(1, len(self.graph.written) + len(self.state.steps) + len(ASKED) + 5):
-            try:
-                slice_ = self._slice(paths, valued, whole, with_input, complete=complete, **further)
-                decision = decide(slice_, occurrence, now=self.now)
-                self.asked.append(turn)
-                return decision
-            except SliceMiss as miss:
-                paths |= miss.paths | miss.rows | miss.values
-                valued |= miss.values
-                whole, with_input = whole or miss.whole, with_input or miss.input
-                complete = complete or miss.complete
-                if miss.items is not None:
-                    path, first, number = miss.items
-                    further["items"][path, first] = tuple(self.state.step(path).input["items"][first : first + number])
-                if miss.table is not None:
-                    further["tables"][miss.table] = TABLES.get(miss.table)
-                if miss.failed_at is not None:
-                    further["failed_at"][miss.failed_at] = self._failed_at(miss.failed_at)
-                if miss.undo_inside:
-                    further["undo_inside"] = self._undo_inside()
-                if miss.gathered is not None:
-                    further["gathered"][miss.gathered] = self._gathered(miss.gathered)
-        raise AssertionError("the slice never suffices")
-
-    def _failed_at(self, path: str) -> tuple[datetime, ...]:
-        failed = (AttemptState.FAILED, AttemptState.TIMED_OUT)
-        attempts = [it for (of, _), it in sorted(self.state.attempts.items(), reverse=True) if of == path]
-        return tuple(it.ended_at for it in attempts if it.role is Role.ACTION and it.state in failed and it.ended_at)
-
-    def _gathered(self, path: str) -> Gathered:
-        over = {
-            indexes(known)[-1]: step
-            for known, step in self.state.steps.items()
-            if step.settled is not None and self.graph[known].parent == path
-        }
-        return Gathered(
-            outputs={index: step.output for index, step in over.items()},
-            errors={index: step.error for index, step in over.items() if step.error is not None},
-        )
-
-    def _undo_inside(self) -> bool:
-        past = [
-            (path, step) for path, step in self.state.steps.items() if iteration_of(path) and step.settled is not None
-        ]
-        return any(needs_undo(self.graph[path], step) for path, step in past)
-
-    def _is_past(self, path: str, step: StepSnapshot) -> bool:
-        """Whether a row settled inside an iteration that has settled: ``whole`` leaves it out."""
-        around = iteration_of(path)
-        if step.state in STEP_OPEN | {StepState.COMPENSATING} or step.undo_left:
-            return False
-        return around is not None and self.state.step(around).settled is not None
-
-    def _slice(
-        self, paths: set[str], valued: set[str], whole: bool, with_input: bool, *, complete: bool, **further: Any
-    ) -> Slice:
-        known = paths | valued
-        everything = complete and not valued and not paths
-        hidden = {"input": NOT_LOADED, "output": NOT_LOADED, "undo_input": NOT_LOADED}
-        steps = {
-            path: step if everything or path in valued else replace(step, **hidden)
-            for path, step in self.state.steps.items()
-            if complete or path in known or (whole and not self._is_past(path, step))
-        }
-        instance = self.state.instance if with_input else replace(self.state.instance, input=NOT_LOADED)
-        return Slice(
-            graph=self.graph,
-            instance=instance,
-            steps=steps,
-            known=frozenset(known),
-            valued=frozenset(valued),
-            whole=whole,
-            complete=complete,
-            **further,
-        )
+        for path, row in self.rows.before.items():
+            before, after = StepState.PENDING if row is None else row.state, self.rows[path].state
+            assert after is before or after in STEP_TRANSITIONS[before], (event, before)
 
     def _obey(self, decision: Decision) -> None:
         for command in decision.commands:
