@@ -245,7 +245,7 @@ def test_the_commands(driver: Driver, above: Instance, tmp_path: Path, shell: Sh
     events = shell.json("workflow", "archived", "history", str(above.pk))[1]["events"]
     assert [each["sequence"] for each in events] == list(range(1, above.sequence + 1))
     assert "instance.completed" in shell.run("workflow", "archived", "history", str(above.pk))[1]
-    for verb in ("show", "why", "history", "report"):
+    for verb in ("show", "why", "history", "logs", "report"):
         assert shell.run("workflow", verb, str(above.pk))[0] == 1
         assert f"instance {above.pk} was archived" in shell.errors
     assert shell.json("workflow", "archived", "verify") == (0, {"verified": 1, "faults": []})

@@ -53,6 +53,22 @@ steps:
       steps:
         - {id: count, activity: core.log, with: {message: "shelf ${ shelf } has ${ shelf * 12 } boxes of blue mugs"}}
 """,
+    "check-credit": """
+workflow: check-credit
+version: 1.0.0
+title: Check the credit
+steps:
+  - id: ask
+    name: Ask the agency
+    activity: core.fail
+    with: {code: NO_ANSWER, message: the agency does not answer}
+    on_error: [{codes: [NO_ANSWER], then: {goto: decide}}]
+    compensate: {activity: core.echo, when: output != null}
+  - {id: score, name: Compute the score, activity: core.echo}
+  - {id: grant, name: Grant the credit, activity: core.echo, compensate: {activity: core.echo, when: "false"}}
+  - {id: decide, name: Let the clerk decide, activity: core.echo, compensate: {activity: core.echo, when: "false"}}
+  - {id: close, name: Close the file, activity: core.fail, with: {code: FILE_LOST, message: the file is lost}}
+""",
     "yearly-report": """
 workflow: yearly-report
 version: 1.0.0
@@ -88,6 +104,7 @@ def prepare(manage: Manage) -> Mapping[str, str]:
         ("settle-invoice", {"invoice": "R-2026-119"}),
         ("fetch-rates", {}),
         ("count-stock", {}),
+        ("check-credit", {}),
         ("yearly-report", {}),
     ):
         started = manage("workflow", "start", name, "--input", json.dumps(input), "--format", "json")
@@ -120,6 +137,7 @@ def pages(found: Mapping[str, str]) -> list[Scene]:
         Scene(name="instance-rewind", address=f"/instances/{found['completed']}/acts/rewind/?step=validate"),
         Scene(name="instance-report", address=f"/instances/{found['compensated']}/report/"),
         Scene(name="instance-log", address=f"/instances/{found['count-stock']}/log/"),
+        Scene(name="archived-none", address="/archived/"),
         Scene(name="definitions", address="/definitions/"),
         Scene(name="versions", address="/definitions/order-processing/"),
         Scene(name="definition", address="/definitions/order-processing/1.0.0/"),

@@ -65,6 +65,8 @@ class Edge:
         target: id of a vertex.
         condition: what must hold; ``None``: nothing.
         inferred: only what the target reads says so.
+        failure: which failure of the source leads along it, past what stands between; ``None``: none does.
+        passes: of such an edge the steps that have surely not begun where it was taken.
         transition: in a state machine the transition's id.
         event: in a state machine what sets it off.
         actions: in a state machine how many actions belong to it.
@@ -74,6 +76,8 @@ class Edge:
     target: str
     condition: str | None = None
     inferred: bool = False
+    failure: str | None = None
+    passes: tuple[str, ...] = ()
     transition: str = ""
     event: str = ""
     actions: int = 0
@@ -119,6 +123,7 @@ class Chart:
                 "condition": each.condition,
                 "hasActions": each.actions > 0,
                 "inferred": each.inferred,
+                "onFailure": each.failure,
                 "event": each.event or None,
             }
             for each in self.edges

@@ -1,4 +1,4 @@
-"""The chart of a flow: its steps with their blocks, and which waits for which."""
+"""The chart of a flow: its steps with their blocks, which waits for which, and where a failure leads."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from workflows_app.engine.definition.model import (
     ReceiveBody,
     WaitBody,
 )
+from workflows_app.engine.definition.reactions import ErrorCase
+from workflows_app.engine.durations import format_duration
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.node import Node, NodeKind
 from workflows_app.engine.paths import ITERATION, chosen
@@ -34,7 +36,7 @@ def chart(graph: Graph) -> Chart:
     """
     steps = [node for node in graph.written.values() if not node.is_part]
     vertices = {node.path: _vertex(graph, node) for node in steps}
-    edges = tuple(edge for node in steps for edge in _edges(node))
+    edges = tuple(edge for node in steps for edge in (*_edges(node), *_jumps(graph, node)))
     roots = tuple(node.path for node in steps if node.parent is None)
     return Chart(vertices=vertices, roots=roots, edges=edges)
 
@@ -42,6 +44,43 @@ def chart(graph: Graph) -> Chart:
 def _edges(node: Node) -> Iterator[Edge]:
     for need in node.needs:
         yield Edge(source=need, target=node.path, condition=node.step.when, inferred=need in node.inferred)
+
+
+def _jumps(graph: Graph, node: Node) -> Iterator[Edge]:
+    """Yield where ``on_error`` goes on, an edge for each target with all failures that lead there."""
+    failures: dict[str, list[str]] = {}
+    reactions = node.step.on_error
+    if reactions.plain.goto is not None:
+        failures[reactions.plain.goto] = ["any failure"]
+    for case in reactions.cases:
+        if case.then.goto is not None:
+            failures.setdefault(case.then.goto, []).append(_failure(case))
+    for target, words in failures.items():
+        yield Edge(source=node.path, target=target, failure="; ".join(words), passes=_passed(graph, node, target))
+
+
+def _failure(case: ErrorCase) -> str:
+    """Say in a few words which failure a case is for."""
+    told = [" or ".join(case.codes)] if case.codes else []
+    if case.when is not None:
+        told.append(f"where {case.when}")
+    if case.attempts is not None:
+        within = "" if case.attempts.within is None else f" within {format_duration(case.attempts.within)}"
+        told.append(f"{case.attempts.at_least} failed attempts{within}")
+    return ", ".join(told) or "any other failure"
+
+
+def _passed(graph: Graph, node: Node, target: str) -> tuple[str, ...]:
+    """Return the steps between that cannot begin before a step has settled: a jump over them skips them."""
+    lists = (graph.roots,) if node.parent is None else graph.written[node.parent].lists
+    siblings = next(steps for steps in lists if node.path in steps)
+    waiting = {node.path}
+    for path in siblings[siblings.index(node.path) + 1 : siblings.index(target)]:
+        inner = graph.written[path]
+        waits_for_all = inner.join.quorum is None and inner.join.deadline is None
+        if waits_for_all and not waiting.isdisjoint(inner.needs):
+            waiting.add(path)
+    return tuple(sorted(waiting - {node.path}))
 
 
 def _vertex(graph: Graph, node: Node) -> Vertex:

@@ -67,6 +67,18 @@ class Line:
     def inferred(self) -> bool:
         return all(edge.inferred for edge in self.edges)
 
+    @property
+    def jumps(self) -> bool:
+        """Whether only a failure leads along it."""
+        return all(edge.failure is not None for edge in self.edges)
+
+    @property
+    def words(self) -> str:
+        """When it is taken, for each edge that does not say: always."""
+        told = [f"when {edge.condition}" for edge in self.edges if edge.condition is not None]
+        told += [f"on {edge.failure}" for edge in self.edges if edge.failure is not None]
+        return "; ".join(dict.fromkeys(told))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heading:
@@ -90,6 +102,11 @@ class Picture:
     undos: tuple[Piece, ...]
     leaders: tuple[str, ...]
     lane: Frame | None
+
+    @property
+    def jumps(self) -> bool:
+        """Whether there is a line that only a failure leads along."""
+        return any(line.jumps for line in self.lines)
 
 
 def draw(chart: Chart, *, opened: Iterable[str] = ()) -> Picture | None:

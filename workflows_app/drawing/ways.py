@@ -16,11 +16,13 @@ class Passage:
     Args:
         begun: ids of the steps that something has happened to.
         settled: those of them that are not under way.
+        failed: those of them that failed or timed out.
         transitions: ids of the transitions that a state machine went.
     """
 
     begun: frozenset[str]
     settled: frozenset[str]
+    failed: frozenset[str] = frozenset()
     transitions: frozenset[str] = frozenset()
 
 
@@ -42,6 +44,9 @@ def taken(chart: Chart, edge: Edge, passage: Passage) -> bool:
     """Tell whether an instance went along a link."""
     if chart.is_machine:
         return edge.transition in passage.transitions
+    if edge.failure is not None:
+        jumped = edge.source in passage.failed and edge.target in passage.begun
+        return jumped and passage.begun.isdisjoint(edge.passes)
     return edge.source in passage.settled and edge.target in passage.begun
 
 

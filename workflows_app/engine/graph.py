@@ -171,6 +171,11 @@ class Graph:
         return any(n.has_undo for n in self.written.values() if n.depth)
 
     @cached_property
+    def undo_may_be_needless(self) -> bool:
+        """Whether the compensation of any step has a condition."""
+        return any(n.has_undo and n.undo_when is not None for n in self.written.values())
+
+    @cached_property
     def undo_order(self) -> Order:
         """What is undone before what; that of a state machine is the path that it took."""
         return Order(self.written)

@@ -1,4 +1,4 @@
-"""Lists of instances: filtered, the newest first, a page at a time."""
+"""Lists of instances and of archived ones: filtered, the newest first, a page at a time."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Generic, TypeVar
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 
-from workflows_app.models import Instance
+from workflows_app.models import ArchivedInstance, Instance
 from workflows_app.selectors import attention
 from workflows_app.selectors.attention import Concern
+
+Row = TypeVar("Row", bound=Model)
 
 
 def instances(
@@ -58,46 +61,70 @@ def instances(
     found = found.filter(**{name: value for name, value in wanted.items() if value})
     if concern is not None:
         found = attention.filtered(found, concern)
-    if text:
-        matching = Q(correlation_id__icontains=text)
-        with suppress(ValueError):
-            matching |= Q(pk=UUID(text))
-        found = found.filter(matching)
-    return found
+    return found.filter(_holding(text)) if text else found
+
+
+def archived(
+    *, workflow: str | None = None, states: Collection[str] = (), text: str | None = None
+) -> QuerySet[ArchivedInstance]:
+    """Return archived instances, the last archived first.
+
+    Args:
+        workflow: only of this workflow.
+        states: only in one of these.
+        text: only with this text somewhere in the correlation id, or the instance of this id.
+    """
+    found = ArchivedInstance.objects.order_by("-archived_at", "-id")
+    wanted = {"workflow": workflow, "state__in": states}
+    found = found.filter(**{name: value for name, value in wanted.items() if value})
+    return found.filter(_holding(text)) if text else found
+
+
+def _holding(text: str) -> Q:
+    matching = Q(correlation_id__icontains=text)
+    with suppress(ValueError):
+        matching |= Q(pk=UUID(text))
+    return matching
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """One page of instances, and whether there are others on either side."""
+class Page(Generic[Row]):
+    """One page of a list, and whether there are others on either side."""
 
-    rows: list[Instance]
+    rows: list[Row]
     newer: bool
     older: bool
 
 
 Place = tuple[datetime, UUID]
-"""Where a page ends or begins: time of creation and id of the instance next to the cut."""
+"""Where a page ends or begins: time and id of the row next to the cut."""
 
 
 def page(
-    found: QuerySet[Instance], *, size: int, older_than: Place | None = None, newer_than: Place | None = None
-) -> Page:
-    """Return one page of ``instances`` by key, so that page 1,000 costs what page 1 does.
+    found: QuerySet[Row],
+    *,
+    size: int,
+    older_than: Place | None = None,
+    newer_than: Place | None = None,
+    by: str = "created_at",
+) -> Page[Row]:
+    """Return one page of a list by key, so that page 1,000 costs what page 1 does.
 
     Args:
-        found: what ``instances`` returned.
+        found: what ``instances`` or ``archived`` returned.
         size: number of rows.
         older_than: begin after this place.
         newer_than: end before this place; where fewer than ``size`` are newer, the first page.
+        by: the time that it is ordered by, the newest first.
     """
     if newer_than:
         at, key = newer_than
-        newer = found.filter(Q(created_at__gt=at) | Q(pk__gt=key), created_at__gte=at)
-        rows = list(newer.order_by("created_at", "id")[: size + 1])
+        newer = found.filter(Q(**{f"{by}__gt": at}) | Q(pk__gt=key), **{f"{by}__gte": at})
+        rows = list(newer.order_by(by, "id")[: size + 1])
         if len(rows) > size:
             return Page(rows=rows[size - 1 :: -1], newer=True, older=True)
     elif older_than:
         at, key = older_than
-        found = found.filter(Q(created_at__lt=at) | Q(pk__lt=key), created_at__lte=at)
+        found = found.filter(Q(**{f"{by}__lt": at}) | Q(pk__lt=key), **{f"{by}__lte": at})
     rows = list(found[: size + 1])
     return Page(rows=rows[:size], newer=older_than is not None and newer_than is None, older=len(rows) > size)

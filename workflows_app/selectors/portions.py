@@ -10,6 +10,7 @@ from django.db.models import OuterRef, Q, Subquery, TextField
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Left
 
+from workflows_app.engine.events import EventType
 from workflows_app.engine.paths import chosen
 from workflows_app.engine.states import AttemptState, EffectState, StepState
 from workflows_app.models import (
@@ -123,6 +124,18 @@ def history_page(instance_id: UUID, *, first: int, size: int, length: int) -> li
     rows = Event.objects.filter(instance_id=instance_id, sequence__gte=first).order_by("sequence")
     fields = ("sequence", "type", "step", "at", "actor")
     return list(rows.values(*fields, text=_beginning("data", length))[:size])
+
+
+def needless_undos(instance_id: UUID, *, number: int) -> list[str]:
+    """Return paths of steps that need no undo, as its condition said when the instance was last undone.
+
+    Args:
+        number: how many at most, in the order in which it was found.
+    """
+    rows = Event.objects.filter(instance_id=instance_id)
+    begun = rows.filter(type=EventType.INSTANCE_COMPENSATING).order_by("-sequence").values("sequence")[:1]
+    found = rows.filter(type=EventType.STEP_UNDO_UNNEEDED, sequence__gt=Subquery(begun)).order_by("sequence")
+    return list(found.values_list("step", flat=True)[:number])
 
 
 def effects_of(instance_id: UUID, *, number: int, queries: bool = False) -> Sequence[Effect]:

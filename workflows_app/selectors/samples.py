@@ -13,7 +13,7 @@ from django.db import connection
 HOURS: Final = 6
 STRETCH: Final = timedelta(minutes=5)
 OF_PROCESS: Final = ("cpu", "memory", "busy")
-OF_HOST: Final = ("host_cpu", "host_memory_used", "sent", "received")
+OF_HOST: Final = ("host_cpu", "host_memory_used", "disk_free", "sent", "received")
 
 Curve = list[float | None]
 """One value for each stretch, the oldest first; nothing where nobody said anything."""

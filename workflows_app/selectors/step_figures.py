@@ -45,6 +45,7 @@ _PASSAGES: Final = f"""
 {_RAN}
 SELECT array_agg(DISTINCT r.name) AS begun,
     coalesce(array_agg(DISTINCT r.name) FILTER (WHERE r.state <> ALL(%(open)s)), '{{}}') AS settled,
+    coalesce(array_agg(DISTINCT r.name) FILTER (WHERE r.state = ANY(%(failed)s)), '{{}}') AS failed,
     array_agg(DISTINCT split_part(r.path, '[', 1)) AS outermost
 FROM ran r GROUP BY r.instance_id
 """  # noqa: S608 - constants
@@ -80,11 +81,12 @@ def steps(of: Of, graph: Graph) -> dict[str, list[dict[str, Any]]]:
 
 
 def passages(of: Of) -> list[dict[str, list[str]]]:
-    """Return of each instance which steps have ``begun`` and which are ``settled``, by name, and what is ``outermost``.
+    """Return of each instance by name which steps have ``begun``, are ``settled``, ``failed``, and are ``outermost``.
 
     What is outermost of a state machine are its transitions.
     """
-    return rows.named(_PASSAGES, {**_parameters(of), "open": sorted(state.value for state in STEP_OPEN)})
+    states = {"open": sorted(state.value for state in STEP_OPEN), "failed": [state.value for state in FAILED]}
+    return rows.named(_PASSAGES, {**_parameters(of), **states})
 
 
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from workflows_app.archives.faults import ArchiveFault, damaged
 from workflows_app.archives.reading import Archive
 from workflows_app.engine.errors import NotFound
 from workflows_app.models import ArchivedInstance, AuditEntry
+from workflows_app.selectors import lists
 
 
 def find(instance_id: UUID) -> ArchivedInstance:
@@ -29,8 +30,7 @@ def find(instance_id: UUID) -> ArchivedInstance:
 
 def newest(*, workflow: str | None = None, number: int) -> list[ArchivedInstance]:
     """Return up to ``number`` archived instances, the last archived first."""
-    rows = ArchivedInstance.objects.order_by("-archived_at", "-id")
-    return list((rows if workflow is None else rows.filter(workflow=workflow))[:number])
+    return list(lists.archived(workflow=workflow)[:number])
 
 
 def tops() -> Iterator[ArchivedInstance]:

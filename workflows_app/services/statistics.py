@@ -84,13 +84,21 @@ def _of_steps(found: Mapping[str, list[dict[str, Any]]]) -> dict[str, list[dict[
 
 def _passage(row: Mapping[str, list[str]]) -> Passage:
     return Passage(
-        begun=frozenset(row["begun"]), settled=frozenset(row["settled"]), transitions=frozenset(row["outermost"])
+        begun=frozenset(row["begun"]),
+        settled=frozenset(row["settled"]),
+        failed=frozenset(row["failed"]),
+        transitions=frozenset(row["outermost"]),
     )
 
 
 def _listed(chart: Chart, found: Ways) -> list[dict[str, Any]]:
     links = [
-        {"from": edge.source, "to": edge.target, "condition": edge.condition, **_share(found, found.links.get(edge, 0))}
+        {
+            "from": edge.source,
+            "to": edge.target,
+            "condition": edge.condition if edge.failure is None else f"on {edge.failure}",
+            **_share(found, found.links.get(edge, 0)),
+        }
         for edge in chart.edges
     ]
     branches = [

@@ -1,9 +1,10 @@
-"""The page of an archived instance: what its archive says, after every hash in it has been found right; to be read."""
+"""The pages of an archived instance, and of its log: what its archive says, after every hash in it was found right."""
 
 from __future__ import annotations
 
+import heapq
 import json
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeVar
@@ -18,7 +19,8 @@ from workflows_app.archives.faults import ArchiveFault
 from workflows_app.archives.reading import Archive
 from workflows_app.engine.errors import NotFound
 from workflows_app.engine.states import EffectState
-from workflows_app.models import ArchivedInstance, Artifact, Attempt, Effect, Instance, Step
+from workflows_app.models import ArchivedInstance, Artifact, Attempt, Effect, Instance, LogLine, Step
+from workflows_app.selectors import log_views
 from workflows_app.services import archived
 from workflows_app.ui import machines, outline, timelines
 from workflows_app.ui.pages import Pages, pages_of_history
@@ -31,6 +33,9 @@ ATTEMPTS_SHOWN = 100
 STEPS_SHOWN = 500
 FEW = 100
 """Artifacts, effects and called instances that are shown."""
+LOG_LINES, LOG_LENGTH = 20, 3_000
+"""How many lines of an attempt are shown, the last ones, and characters of each; the page of the log has more."""
+LINE_LENGTH = 20_000
 VALUE_LENGTH = 20_000
 EVENT_LENGTH = 4_000
 
@@ -41,10 +46,7 @@ def page(request: HttpRequest, instance_id: UUID) -> HttpResponse:
     Raises:
         Http404: it was not archived either.
     """
-    try:
-        row = archived.find(instance_id)
-    except NotFound:
-        raise Http404(f"There is no instance {instance_id}.") from None
+    row = _found(instance_id)
     pages = pages_of_history(request.GET.get("from", ""), total=row.events, size=EVENTS_ON_A_PAGE)
     context: dict[str, Any] = {"row": row, "pages": pages, "here": reverse("instance", args=[instance_id])}
     try:
@@ -53,6 +55,42 @@ def page(request: HttpRequest, instance_id: UUID) -> HttpResponse:
     except ArchiveFault as fault:
         context |= {"fault": fault.message}
     return render(request, "ui/archived.html", context)
+
+
+def log(request: HttpRequest, instance_id: UUID, *, step: str, attempt: int | None) -> HttpResponse:
+    """Answer for the log of such an instance, of one of its steps, or of one attempt.
+
+    Raises:
+        Http404: it was not archived either.
+    """
+    row = _found(instance_id)
+    context: dict[str, Any] = {"row": row, "step": step, "attempt": attempt, "log_length": LINE_LENGTH}
+    try:
+        with archived.opened(row) as archive:
+            said = (
+                each
+                for each in archive.rows(row.pk, "loglines")
+                if (not step or each["path"] == step) and attempt in (None, each["number"])
+            )
+            # As many as are shown are at hand, however many there are.
+            last = heapq.nlargest(log_views.MOST_LINES + 1, said, key=_order)
+            lines = [_made(LogLine, each) for each in reversed(last)]
+            context |= {"lines": lines[-log_views.MOST_LINES :], "is_cut": len(lines) > log_views.MOST_LINES}
+    except ArchiveFault as fault:
+        context |= {"fault": fault.message}
+    return render(request, "ui/archived_log.html", context)
+
+
+def _order(line: Mapping[str, Any]) -> tuple[datetime, str, int, int]:
+    """Return what lines of several attempts are ordered by: when they were said."""
+    return datetime.fromisoformat(line["at"]), line["path"], line["number"], line["ordinal"]
+
+
+def _found(instance_id: UUID) -> ArchivedInstance:
+    try:
+        return archived.find(instance_id)
+    except NotFound:
+        raise Http404(f"There is no instance {instance_id}.") from None
 
 
 def _contents(archive: Archive, row: ArchivedInstance, pages: Pages) -> dict[str, Any]:
@@ -77,6 +115,8 @@ def _contents(archive: Archive, row: ArchivedInstance, pages: Pages) -> dict[str
     inside = range(pages.first, pages.last + 1)
     # All of it is read: its end proves that nothing is missing.
     events = [_event(each) for each in archive.history(row.pk) if each.sequence in inside]
+    shown = attempts[-ATTEMPTS_SHOWN:]
+    _give_logs(shown, archive, row)
     called = [(key, each) for key, each in archive.instances.items() if each["parent"] == str(row.pk)]
     return {
         "instance": instance,
@@ -87,7 +127,8 @@ def _contents(archive: Archive, row: ArchivedInstance, pages: Pages) -> dict[str
         "is_machine": is_machine,
         "timeline": timeline,
         "timeline_cut": timeline_cut,
-        "attempts": attempts[-ATTEMPTS_SHOWN:],
+        "attempts": shown,
+        "log_length": LOG_LENGTH,
         "attempts_cut": len(attempts) > ATTEMPTS_SHOWN,
         "effects": effects,
         "artifacts": [_made(Artifact, each) for each in deque(archive.rows(row.pk, "artifacts"), FEW)],
@@ -97,6 +138,23 @@ def _contents(archive: Archive, row: ArchivedInstance, pages: Pages) -> dict[str
         "events": events,
         "event_length": EVENT_LENGTH,
     }
+
+
+def _give_logs(attempts: list[Any], archive: Archive, row: ArchivedInstance) -> None:
+    """Give each attempt the end of its log, as pages of other instances show it; ``None`` where it said nothing."""
+    ends: dict[tuple[str, int], deque[Mapping[str, Any]]] = {
+        (each.path, each.number): deque(maxlen=LOG_LINES) for each in attempts
+    }
+    totals = Counter[tuple[str, int]]()
+    for line in archive.rows(row.pk, "loglines"):
+        key = line["path"], line["number"]
+        if key in ends:
+            ends[key].append({**line, "path": ""})
+            totals[key] += 1
+    for each in attempts:
+        key = each.path, each.number
+        lines = tuple(_made(LogLine, line) for line in ends[key])
+        each.log = log_views.Excerpt(total=totals[key], lines=lines) if lines else None
 
 
 def _made(model: type[Row], stored: Mapping[str, Any]) -> Row:

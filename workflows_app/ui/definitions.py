@@ -23,7 +23,7 @@ PROBLEMS_SHOWN = 50
 @page_of_definitions
 def listing(request: HttpRequest) -> HttpResponse:
     """Every published version by name, the highest first."""
-    rows = DefinitionVersion.objects.select_related("definition").defer("document", "source", "activities")
+    rows = DefinitionVersion.objects.select_related("definition").defer("source", "activities", "calls")
     ordered = rows.order_by("definition__name", "-major", "-minor", "-patch", "-prerelease", "-pk")
     page = Paginator(ordered, VERSIONS_ON_A_PAGE).get_page(request.GET.get("page"))
     return render(request, "ui/definitions.html", {"page": page})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ from django import forms
 from django.http import QueryDict
 
 from workflows_app.engine.states import InstanceState
-from workflows_app.models import Definition, Instance
+from workflows_app.models import Definition
 from workflows_app.selectors.attention import Concern
 from workflows_app.selectors.lists import Place
 from workflows_app.ui.tag_field import TagsField
@@ -59,23 +59,55 @@ class MomentField(forms.DateTimeField):
         )
 
 
-def mark(instance: Instance) -> str:
-    """Return the place of an instance in the list, fit for an address."""
-    return f"{(instance.created_at - EPOCH) // MICROSECOND}-{instance.pk.hex}"
+def mark(place: Place) -> str:
+    """Return a place in a list, fit for an address."""
+    at, key = place
+    return f"{(at - EPOCH) // MICROSECOND}-{key.hex}"
+
+
+def places() -> tuple[PlaceField, PlaceField]:
+    """Return the fields that choose a page: ``older`` and ``newer``."""
+    older, newer = (PlaceField(required=False, max_length=60, widget=forms.HiddenInput) for _ in range(2))
+    return older, newer
+
+
+class WorkflowField(forms.ChoiceField):
+    """The name of a workflow that has been published; ``names`` are all of them."""
+
+    def __init__(self) -> None:
+        refused = "There is no workflow “%(value)s”; choose one of the list."
+        super().__init__(required=False, error_messages={"invalid_choice": refused})
+        self.names: list[str] = []
+
+    def look_up(self) -> None:
+        """Let those be chosen that there are now."""
+        self.names = list(Definition.objects.values_list("name", flat=True))
+        self.choices = [("", "any"), *((name, name) for name in self.names)]
+
+
+class StatesField(forms.MultipleChoiceField):
+    """Several states of instances."""
+
+    def __init__(self, states: Iterable[InstanceState]) -> None:
+        refused = "There is no state “%(value)s”; choose one of the list."
+        choices = [(state.value, state.value.replace("_", " ")) for state in states]
+        super().__init__(required=False, choices=choices, error_messages={"invalid_choice": refused})
+
+
+def without_open_states(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a form sent; what was left open it sends as an empty text, which is no choice of several states."""
+    if isinstance(data, QueryDict):
+        data = data.copy()
+        data.setlist("state", [state for state in data.getlist("state") if state])
+    return data
 
 
 class InstanceFilter(forms.Form):
     """Which instances, and which page of them."""
 
-    workflow = forms.ChoiceField(
-        required=False, error_messages={"invalid_choice": "There is no workflow “%(value)s”; choose one of the list."}
-    )
+    workflow = WorkflowField()
     version = forms.CharField(required=False, max_length=60)
-    state = forms.MultipleChoiceField(
-        required=False,
-        choices=[(state.value, state.value.replace("_", " ")) for state in InstanceState],
-        error_messages={"invalid_choice": "There is no state “%(value)s”; choose one of the list."},
-    )
+    state = StatesField(InstanceState)
     only = forms.ChoiceField(
         required=False,
         label="Only where",
@@ -93,20 +125,14 @@ class InstanceFilter(forms.Form):
     until = MomentField("Created before (UTC)")
     tag = TagsField(label="Tags, all of them")
     q = forms.CharField(required=False, max_length=200, label="Correlation or instance id")
-    older = PlaceField(required=False, max_length=60, widget=forms.HiddenInput)
-    newer = PlaceField(required=False, max_length=60, widget=forms.HiddenInput)
+    older, newer = places()
 
     def __init__(self, data: Mapping[str, Any]) -> None:
-        # A form sends what was left open as an empty text; of several states that would be no choice.
-        if isinstance(data, QueryDict):
-            data = data.copy()
-            data.setlist("state", [state for state in data.getlist("state") if state])
-        super().__init__(data)
-        names = list(Definition.objects.values_list("name", flat=True))
+        super().__init__(without_open_states(data))
         workflow = self.fields["workflow"]
-        assert isinstance(workflow, forms.ChoiceField)
-        workflow.choices = [("", "any"), *((name, name) for name in names)]
-        self.nothing_published = not names
+        assert isinstance(workflow, WorkflowField)
+        workflow.look_up()
+        self.nothing_published = not workflow.names
 
     def chosen(self) -> dict[str, str | list[str]]:
         """Return the filters that are set, as they stand in the address; pages are not part of it."""

@@ -31,7 +31,9 @@ ACTION = (
 HOT = (0.1, 0.5, 0.9)
 """Shares of the instances from which a way is drawn thicker."""
 UNBEGUN = (StepState.PENDING, StepState.SKIPPED)
+FAILED = (StepState.FAILED, StepState.TIMED_OUT)
 UNDO_STATES = (StepState.COMPENSATING, StepState.COMPENSATED, StepState.COMPENSATION_FAILED)
+NOT_NEEDED = "not needed"
 CURRENT, VISITED = "running", "completed"
 """What the state that a machine is in, and those that it has come through, look like."""
 
@@ -122,6 +124,7 @@ def of_instance(
     passed: Iterable[str] = (),
     others: Mapping[str, str] | None = None,
     opened: Iterable[str] = (),
+    needless: Collection[str] = (),
 ) -> Drawing | None:
     """Return the drawing of an instance; ``None`` where it is too large to be drawn.
 
@@ -130,6 +133,8 @@ def of_instance(
         machine: as ``machine_views.view`` returns it.
         passed: of a state machine the paths of steps that it has come to.
         others: states by path of steps that are not on the page.
+        opened: blocks that are drawn with what stands in them.
+        needless: paths of steps whose undo is not needed.
     """
     blocks = opened_blocks(version_id, opened)
     if machine is not None:
@@ -140,7 +145,7 @@ def of_instance(
         for path, state in (others or {}).items()
     }
     standings = {**unlisted, **step_standings(lines)}
-    return _drawing(version_id, blocks, standings, frozenset(), "step-{}")
+    return _drawing(version_id, blocks, standings, frozenset(), "step-{}", needless)
 
 
 def step_standings(lines: Iterable[outline.Line]) -> dict[str, Standing]:
@@ -185,7 +190,12 @@ def machine_standings(chart: Chart, machine: Mapping[str, Any], taken: Collectio
 
 
 def _drawing(
-    version_id: int, opened: tuple[str, ...], standings: Mapping[str, Standing], taken: Collection[str], anchor: str
+    version_id: int,
+    opened: tuple[str, ...],
+    standings: Mapping[str, Standing],
+    taken: Collection[str],
+    anchor: str,
+    needless: Collection[str] = (),
 ) -> Drawing | None:
     drawn = _picture(version_id, opened)
     if drawn is None:
@@ -195,11 +205,17 @@ def _drawing(
     # A step that nothing has happened to is pending; a state that was not reached is nothing.
     unbegun = Standing(state=StepState.PENDING, words="pending") if standings and not of_machine else Standing(state="")
     pieces = [_shown(piece, standings, unbegun, opened, anchor) for piece in drawn.pieces]
-    undos = [_undo(piece, standings) for piece in drawn.undos]
+    undos = [_undo(piece, standings, needless) for piece in drawn.undos]
     _mark_here(pieces)
     begun = {name for name, standing in standings.items() if standing.begun and standing.state not in UNBEGUN}
     settled = {name for name in begun if standings[name].state not in STEP_OPEN}
-    here = Passage(begun=frozenset(begun), settled=frozenset(settled), transitions=frozenset(taken))
+    failed = {name for name in begun if standings[name].state in FAILED}
+    here = Passage(
+        begun=frozenset(begun),
+        settled=frozenset(settled),
+        failed=frozenset(failed),
+        transitions=frozenset(taken),
+    )
     lines = [(line, Way(taken=any(was_taken(drawn_from, each, here) for each in line.edges))) for line in drawn.lines]
     return Drawing(
         picture=drawn,
@@ -207,7 +223,7 @@ def _drawing(
         undos=undos,
         lines=lines,
         headings=[(each, Way(taken=not begun.isdisjoint(each.members))) for each in drawn.headings],
-        states=[] if of_machine else list(dict.fromkeys(each.state for each in (*pieces, *undos) if each.state)),
+        states=[] if of_machine else _legend(pieces, undos),
         is_machine=of_machine,
         has_taken=any(way.taken for _, way in lines),
     )
@@ -292,9 +308,20 @@ def _opening(name: str, opened: tuple[str, ...], kept: Mapping[str, str] | None 
     return f"?{urlencode(query)}#graph"
 
 
-def _undo(piece: Piece, standings: Mapping[str, Standing]) -> Shown:
+def _undo(piece: Piece, standings: Mapping[str, Standing], needless: Collection[str]) -> Shown:
     assert piece.vertex is not None
-    state = standings[piece.vertex.id].state if piece.vertex.id in standings else ""
-    if state in UNDO_STATES:
-        return Shown(piece=piece, state=state, words=state.replace("_", " "))
-    return Shown(piece=piece)
+    found = standings.get(piece.vertex.id)
+    if found is None:
+        return Shown(piece=piece)
+    if found.state in UNDO_STATES:
+        return Shown(piece=piece, state=found.state, words=found.state.replace("_", " "))
+    # It looks like a step that was skipped.
+    return (
+        Shown(piece=piece, state=StepState.SKIPPED, words=NOT_NEEDED) if found.path in needless else Shown(piece=piece)
+    )
+
+
+def _legend(pieces: Iterable[Shown], undos: Iterable[Shown]) -> list[str]:
+    """Return the states in the picture; that an undo is not needed is no state of anything."""
+    shown = (*pieces, *(each for each in undos if each.words != NOT_NEEDED))
+    return list(dict.fromkeys(each.state for each in shown if each.state))

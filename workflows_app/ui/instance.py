@@ -11,9 +11,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from workflows_app.engine import overrides
-from workflows_app.engine.states import INSTANCE_ENDED, AttemptState
+from workflows_app.engine.states import INSTANCE_ENDED, AttemptState, InstanceState
+from workflows_app.models import Instance
 from workflows_app.selectors import log_views, machine_views, obstacles, portions, section_views, standing
-from workflows_app.services.graphs import chart
+from workflows_app.services.graphs import chart, of_version
 from workflows_app.ui import acts as operators_acts
 from workflows_app.ui import archived, graphs, machines, outline, sections, sentences, timelines
 from workflows_app.ui.access import OPERATE_INSTANCES, VIEW_ARTIFACTS, page_of_instances
@@ -32,6 +33,14 @@ CHILDREN_SHOWN = 100
 ARTIFACTS_SHOWN = 100
 EFFECTS_SHOWN = 100
 STEPS_SHOWN = 500
+UNDONE = (
+    InstanceState.COMPENSATING,
+    InstanceState.COMPENSATED,
+    InstanceState.COMPENSATION_FAILED,
+    InstanceState.FAILED,
+    InstanceState.CANCELLED,
+)
+"""States of an instance that was perhaps undone."""
 VALUE_LENGTH = 20_000
 EVENT_LENGTH = 4_000
 REFRESH_SECONDS = 5
@@ -65,6 +74,9 @@ def one(request: HttpRequest, instance_id: UUID) -> HttpResponse:
     inner = Unfolding(instance_id, rows, is_open=is_open, undo_failed=instance.undo_failed)
     inner.unfold(lines)
     every = [*lines, *inner.inside]
+    needless = _needless_undos(instance)
+    for line in every:
+        line.undo_is_needless = line.path in needless
     effects = portions.effects_of(instance_id, number=EFFECTS_SHOWN)
     queries = portions.effects_of(instance_id, number=EFFECTS_SHOWN, queries=True)
     if may_operate:
@@ -95,6 +107,7 @@ def one(request: HttpRequest, instance_id: UUID) -> HttpResponse:
             acts=acts,
             why=why,
             machine=machine,
+            needless=needless,
         ),
         "drawing": graphs.of_instance(
             instance.definition_version_id,
@@ -103,6 +116,7 @@ def one(request: HttpRequest, instance_id: UUID) -> HttpResponse:
             passed=passed,
             others=others,
             opened=request.GET.getlist("open"),
+            needless=needless,
         ),
         "graph_title": f"How {instance.workflow} {instance.version} stands",
         "tab": "overview",
@@ -148,3 +162,12 @@ def one(request: HttpRequest, instance_id: UUID) -> HttpResponse:
         "now": now,
     }
     return render(request, "ui/instance.html", context)
+
+
+def _needless_undos(instance: Instance) -> list[str]:
+    """Return paths of steps that need no undo as its condition says; asks only where there is such a condition."""
+    if instance.state not in UNDONE or not instance.undo:
+        return []
+    if not of_version(instance.definition_version_id).undo_may_be_needless:
+        return []
+    return portions.needless_undos(instance.pk, number=sentences.MOST_NEEDLESS)

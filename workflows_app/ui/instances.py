@@ -11,6 +11,7 @@ from django.utils.http import urlencode
 
 from workflows_app.models import Instance
 from workflows_app.selectors import lists, obstacles, presence
+from workflows_app.selectors.lists import Place
 from workflows_app.selectors.obstacles import Kind, Obstacle
 from workflows_app.ui import bulk, saved_views
 from workflows_app.ui.access import OPERATE_INSTANCES, page_of_instances
@@ -63,8 +64,8 @@ def listing(request: HttpRequest) -> HttpResponse:
         "page": page,
         "rows": [Row(instance=row, why=why.get(row.pk, [])) for row in page.rows],
         "newest": _address(chosen),
-        "newer": _address(chosen, newer=mark(page.rows[0])) if page.newer and page.rows else None,
-        "older": _address(chosen, older=mark(page.rows[-1])) if page.older else None,
+        "newer": _address(chosen, newer=mark(_place(page.rows[0]))) if page.newer and page.rows else None,
+        "older": _address(chosen, older=mark(_place(page.rows[-1]))) if page.older else None,
         "is_newest": not (form.cleaned_data["older"] or form.cleaned_data["newer"]),
         "now": now,
         "views": saved_views.seen_by(request.user),
@@ -74,6 +75,10 @@ def listing(request: HttpRequest) -> HttpResponse:
         "acts": bulk.OFFERED,
     }
     return render(request, "ui/instances.html", context)
+
+
+def _place(row: Instance) -> Place:
+    return row.created_at, row.pk
 
 
 def _without(chosen: dict[str, Any], tag: str) -> str:

@@ -36,6 +36,7 @@ class HostLoad:
     figures: Mapping[str, Any]
     cpu: Sparkline | None
     memory: Sparkline | None
+    disk_free: Sparkline | None
     sent: Sparkline | None
     received: Sparkline | None
 
@@ -73,6 +74,7 @@ def of_hosts(rows: Iterable[Worker], samples: Samples) -> list[HostLoad]:
                 figures=row.figures,
                 cpu=sparkline(curves.get("host_cpu", ()), top=100.0),
                 memory=sparkline(curves.get("host_memory_used", ()), top=row.figures["host_memory"]),
+                disk_free=sparkline(curves.get("disk_free", ()), top=row.figures.get("disk")),
                 sent=sparkline(curves.get("sent", ())),
                 received=sparkline(curves.get("received", ())),
             )

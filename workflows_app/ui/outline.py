@@ -30,6 +30,7 @@ class Line:
         repeat: what stands under ``foreach``, ``loop`` or ``adhoc`` in the document.
         iterations: those of a step that repeats which are shown, each with the steps in it as its children.
         acts: what an operator may do to it, as names and words.
+        undo_is_needless: whether the condition of its undo said that it needs none.
     """
 
     path: str
@@ -42,6 +43,7 @@ class Line:
     repeat: Mapping[str, Any] | None = None
     iterations: list[Line] = field(default_factory=list)
     acts: list[tuple[str, str]] = field(default_factory=list)
+    undo_is_needless: bool = False
 
     @property
     def state(self) -> str:

@@ -16,6 +16,8 @@ NAMED = 3
 """Of many steps in the same situation, this many are named."""
 TOLD = 3
 """Of what it waits for so much is told."""
+MOST_NEEDLESS = 500
+"""Of so many steps at most it is known that they needed no undo."""
 UNDONE = "UNDONE"
 """The code of an instance that had completed and was compensated with its caller."""
 TAKEN_BACK = ("instance.rewound", "instance.rerun")
@@ -34,6 +36,7 @@ class Facts:
     repeats: Mapping[str, str]
     whole: bool
     machine: Mapping[str, Any] | None = None
+    needless: Sequence[str] = ()
 
     def name(self, path: str) -> str:
         name = self.names.get(path, path)
@@ -53,6 +56,7 @@ def sentence(
     repeats: Mapping[str, str] | None = None,
     whole: bool = True,
     machine: Mapping[str, Any] | None = None,
+    needless: Sequence[str] = (),
 ) -> str:
     """Return what the page says under the title.
 
@@ -65,6 +69,7 @@ def sentence(
         repeats: how far the steps are that repeat others at the moment, by path.
         whole: whether ``steps`` has those of every iteration.
         machine: how a state machine stands, as ``machine_views.view`` returns it.
+        needless: paths of steps whose undo was not needed, ``MOST_NEEDLESS`` at most.
     """
     facts = Facts(
         instance=instance,
@@ -75,6 +80,7 @@ def sentence(
         repeats=repeats or {},
         whole=whole,
         machine=machine,
+        needless=needless,
     )
     return _SENTENCES[InstanceState(instance.state)](facts)
 
@@ -125,7 +131,17 @@ def _cancelled(facts: Facts) -> str:
 
 
 def _nothing_undone(facts: Facts) -> str:
+    if facts.needless:
+        return f"Nothing was undone: {_needless(facts)}"
     return "There was nothing to undo." if facts.instance.undo else "Nothing was undone."
+
+
+def _needless(facts: Facts) -> str:
+    """Say of which steps the condition of their undo did not hold; empty if of none."""
+    if not facts.needless:
+        return ""
+    names = _list([facts.name(path) for path in facts.needless], len(facts.needless) < MOST_NEEDLESS)
+    return f"{names} needed no undo, as the definition says."
 
 
 def _terminated(facts: Facts) -> str:
@@ -134,7 +150,8 @@ def _terminated(facts: Facts) -> str:
 
 def _compensated(facts: Facts) -> str:
     done = facts.instance.undone
-    return f"{_reason(facts)} What had been done was undone: {_number(done, 'step')}, each successfully."
+    undone = f"What had been done was undone: {_number(done, 'step')}{', each' * (done > 1)} successfully."
+    return f"{_reason(facts)} {undone} {_needless(facts)}".strip()
 
 
 def _compensation_failed(facts: Facts) -> str:
@@ -143,7 +160,7 @@ def _compensation_failed(facts: Facts) -> str:
         for row in facts.in_state(StepState.COMPENSATION_FAILED)
     ]
     what = f"The undo of {_list(broken)} did not work" if broken else "An undo did not work"
-    return f"{_reason(facts)} {what}: somebody has to look at what is left of it."
+    return f"{_reason(facts)} {what}: somebody has to look at what is left of it. {_needless(facts)}".strip()
 
 
 _SENTENCES: Mapping[InstanceState, Callable[[Facts], str]] = {

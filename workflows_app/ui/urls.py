@@ -6,6 +6,7 @@ from django.urls import path
 from workflows_app.ui import (
     activities,
     acts,
+    archived_list,
     artifacts,
     bulk,
     canvases,
@@ -48,6 +49,7 @@ urlpatterns = [
     path("instances/<uuid:instance_id>/log/", logs.one, name="log"),
     path("instances/<uuid:instance_id>/choose/", sections.choose, name="choose"),
     path("instances/<uuid:instance_id>/artifacts/<str:digest>/", artifacts.download, name="artifact"),
+    path("archived/", archived_list.listing, name="archived"),
     path("definitions/", definitions.listing, name="definitions"),
     path("definitions/<slug:name>/", versions.listing, name="versions"),
     path("definitions/<slug:name>/start/", starting.start, name="start"),

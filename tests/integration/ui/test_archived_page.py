@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,7 +13,8 @@ from django.test import Client
 from tests.integration.driver import Driver
 from tests.integration.ui.test_operations_page import words
 from workflows_app.engine.errors import ActivityError
-from workflows_app.models import Instance
+from workflows_app.models import Instance, LogLine
+from workflows_app.selectors import log_views
 from workflows_app.services import definitions, machines, purging
 
 HARD = (
@@ -53,7 +55,8 @@ def test_it_shows_what_the_archive_holds(gone: Instance, pages: Client) -> None:
     html = pages.get(f"/instances/{gone.pk}/").content.decode()
     assert '<svg class="timeline"' in html
     assert f'"/instances/{gone.pk}/acts/' not in html
-    (below,) = [part.partition("/")[0] for part in html.split('href="/instances/')[1:] if part[0].isalnum()]
+    linked = {part.partition("/")[0] for part in html.split('href="/instances/')[1:] if part[0].isalnum()}
+    (below,) = linked - {str(gone.pk)}
     assert "Called by" in words(pages, f"/instances/{below}/")
 
 
@@ -93,3 +96,65 @@ def test_nobody_learns_of_it_who_may_not_view_instances(
     for client in (stranger, anonymous):
         answers = [client.get(f"/instances/{key}/").status_code for key in (gone.pk, unknown)]
         assert answers[0] == answers[1] != 200
+
+
+# ---------------------------------------------------------------- logs
+@pytest.fixture
+def spoken(driver: Driver, settings: Any, tmp_path: Path) -> Instance:
+    """An archived instance whose attempts said 3 and 25 lines."""
+    settings.ORCHESTRATOR_ARCHIVE = str(tmp_path / "archive")
+    instance = driver.start(
+        "workflow: loud\nversion: 1.0.0\nsteps: [{id: few, activity: core.echo}, {id: many, activity: core.echo}]"
+    )
+    driver.run(instance)
+    LogLine.objects.bulk_create(
+        LogLine(
+            instance=instance,
+            path=step,
+            number=1,
+            ordinal=number,
+            at=driver.now + timedelta(microseconds=number),
+            level="warning",
+            logger="stock",
+            text=f"<i>{step}</i> {number}",
+        )
+        for step, lines in (("few", 3), ("many", 25))
+        for number in range(1, lines + 1)
+    )
+    driver.advance(60)
+    purging.purge(before=driver.now, actor="ada", archive="")
+    return instance
+
+
+def test_it_shows_the_end_of_what_each_attempt_logged_and_leads_to_the_rest(spoken: Instance, pages: Client) -> None:
+    said = words(pages, f"/instances/{spoken.pk}/")
+
+    assert "Log of attempt 1 3 lines" in said
+    assert "All 25 lines , here the last 20" in said
+    assert "&lt;i&gt;many&lt;/i&gt; 6" in said
+    assert "&lt;i&gt;many&lt;/i&gt; 5 " not in said
+    html = pages.get(f"/instances/{spoken.pk}/").content.decode()
+    assert f'"/instances/{spoken.pk}/log/?step=many&amp;attempt=1"' in html
+
+
+def test_its_log_has_a_page_of_its_own_by_step_and_attempt(
+    spoken: Instance, pages: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"/instances/{spoken.pk}/log/"
+
+    everything = pages.get(address)
+    assert [line.path for line in everything.context["lines"][:4]] == ["few", "many", "few", "many"]
+    assert len(everything.context["lines"]) == 28
+    chosen = pages.get(address, {"step": "few", "attempt": "1"}).context["lines"]
+    assert [line.text for line in chosen] == [f"<i>few</i> {number}" for number in (1, 2, 3)]
+    assert "Nothing was logged" in words(pages, address + "?step=nobody")
+    monkeypatch.setattr(log_views, "MOST_LINES", 5)
+    assert "These are the last 5 lines" in words(pages, address)
+
+
+def test_the_log_of_an_archive_that_is_gone_says_so(spoken: Instance, pages: Client, tmp_path: Path) -> None:
+    (file,) = (tmp_path / "archive").glob("??/*/*")
+    file.unlink()
+
+    assert "the archive is not where it was put" in words(pages, f"/instances/{spoken.pk}/log/")
+    assert pages.get(f"/instances/{uuid4()}/log/").status_code == 404

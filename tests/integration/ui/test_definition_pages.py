@@ -75,6 +75,18 @@ def test_the_list_leads_to_every_version(reader: Client) -> None:
         assert reader.get(f"/definitions/trip/{version}/").status_code == 200
 
 
+def test_the_list_names_a_workflow_by_its_title_and_offers_a_start_to_who_may(reader: Client) -> None:
+    publish()
+
+    looking = reader.get("/definitions/").content.decode()
+    User.objects.get(username="rita").user_permissions.add(Permission.objects.get(codename="add_instance"))
+    starting = reader.get("/definitions/").content.decode()
+
+    assert '<a href="/definitions/trip/1.0.0/">A journey</a>' in looking
+    assert "/definitions/trip/start/" not in looking
+    assert 'href="/definitions/trip/start/?version=1.0.0"' in starting
+
+
 def test_long_lists_have_pages(reader: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages_of_definitions, "VERSIONS_ON_A_PAGE", 2)
     for patch in range(3):

@@ -235,7 +235,7 @@ def test_what_befell_a_called_instance_because_of_its_caller_is_said(driver: Dri
 
     assert sentence(pages, undone) == (
         f"It had completed, and was undone with the instance {saga.pk} that called it. "
-        "What had been done was undone: 1 step, each successfully."
+        "What had been done was undone: 1 step successfully."
     )
     assert sentence(pages, never).startswith(f"Cancelled: {unbegun.pk} that called it stops: cancelled.")
 
@@ -256,7 +256,7 @@ def test_a_compensated_instance_says_what_failed_and_what_was_undone(driver: Dri
     text = plain(show(pages, instance))
 
     assert sentence(pages, instance) == (
-        "“Ship it” (ship) failed with NO_ADDRESS: it broke. What had been done was undone: 1 step, each successfully."
+        "“Ship it” (ship) failed with NO_ADDRESS: it broke. What had been done was undone: 1 step successfully."
     )
     assert "reserve 2 undo succeeded" in text
     assert "ship 1 action failed" in text

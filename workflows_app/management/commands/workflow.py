@@ -7,6 +7,7 @@ import os
 import re
 import time
 from argparse import ArgumentParser
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -47,6 +48,7 @@ from workflows_app.services import callees, definitions, graphs, imports, signal
 from workflows_app.services.contents import SEMANTIC_VERSION
 
 POLL_SECONDS = 0.1
+FOLLOW_SECONDS = 1.0
 WORKFLOW_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
@@ -270,8 +272,16 @@ class Command(AnsweringCommand):
         self.show({"events": events}, listing.history(events))
         return DONE
 
-    def do_logs(self, *, id: str, step: str | None, attempt: int | None, limit: int, **options: Any) -> int:
-        self.show(*logs.answer(id=id, step=step, attempt=attempt, limit=limit))
+    def do_logs(
+        self, *, id: str, step: str | None, attempt: int | None, limit: int, follow: bool, **options: Any
+    ) -> int:
+        if not follow:
+            self.show(*logs.answer(id=id, step=step, attempt=attempt, limit=limit))
+            return DONE
+        wait = partial(time.sleep, FOLLOW_SECONDS)
+        for document, text in logs.follow(id=id, step=step, attempt=attempt, limit=limit, pause=wait):
+            self.stdout.write(json.dumps(document, ensure_ascii=False) if self.as_json else text)
+            self.stdout.flush()
         return DONE
 
     def do_report(self, *, id: str, **options: Any) -> int:
