@@ -17,6 +17,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Final
 
@@ -46,14 +48,15 @@ def main() -> int:
     options.into.mkdir(parents=True)
     with installation() as (address, password, manage), chromium.running() as browser:
         found = scenes.prepare(manage)
-        pages = [page for page in scenes.pages(found) if not options.only or options.only in page.name]
-        problems = [
-            problem
-            for width in WIDTHS
-            for scheme in SCHEMES
-            for problem in photograph(browser, address, password, pages, width=width, scheme=scheme, into=options.into)
-        ]
-    print(f"{len(pages) * len(WIDTHS) * len(SCHEMES)} pictures are in {os.path.relpath(options.into)}/")
+        problems: list[str] = []
+        # What ended is archived only when everything else has been taken.
+        for pages in (scenes.pages, partial(scenes.archived, manage)):
+            chosen = [page for page in pages(found) if not options.only or options.only in page.name]
+            for width, scheme in product(WIDTHS, SCHEMES) if chosen else ():
+                problems += photograph(
+                    browser, address, password, chosen, width=width, scheme=scheme, into=options.into
+                )
+    print(f"{len(list(options.into.iterdir()))} pictures are in {os.path.relpath(options.into)}/")
     for problem in problems:
         print(problem)
     return 1 if problems else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -153,4 +154,16 @@ def pages(found: Mapping[str, str]) -> list[Scene]:
         Scene(name="admin", address="/admin/"),
         Scene(name="admin-instances", address="/admin/workflows_app/instance/"),
         Scene(name="not-found", address="/nothing/here/", status=404),
+    ]
+
+
+def archived(manage: Manage, found: Mapping[str, str]) -> list[Scene]:
+    """Archive everything that has ended, and return the pages that show it."""
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    manage("workflow", "archive", "--before", tomorrow.date().isoformat())
+    return [
+        Scene(name="archived", address="/archived/"),
+        Scene(name="archived-filtered", address="/archived/?state=failed&workflow=order-processing"),
+        Scene(name="instance-archived", address=f"/instances/{found['compensated']}/"),
+        Scene(name="instance-archived-log", address=f"/instances/{found['count-stock']}/log/"),
     ]

@@ -11,9 +11,12 @@ from workflows_app.engine.definition.model import (
     ChoiceBody,
     DecideBody,
     EmitBody,
+    FailBody,
     ForeachBody,
     LoopBody,
     ReceiveBody,
+    ReturnBody,
+    SetBody,
     WaitBody,
 )
 from workflows_app.engine.definition.reactions import ErrorCase
@@ -151,6 +154,12 @@ def _detail(node: Node) -> str:
             return str(body.table)
         case ReceiveBody() | EmitBody():
             return str(body.event)
+        case SetBody():
+            return f"sets {', '.join(body.assignments)}"
+        case ReturnBody():
+            return "ends the instance"
+        case FailBody():
+            return f"fails with {body.code}"
         case WaitBody():
             return "until a time" if body.until is not None else "for a while"
     return node.activity or ("side by side" if node.kind is NodeKind.PARALLEL else "")

@@ -145,6 +145,11 @@ def of_one(instance_id: UUID) -> list[Obstacle]:
     return of([instance_id]).get(instance_id, [])
 
 
+def state_of(state: str, why: Sequence[Obstacle]) -> str:
+    """Return an instance's state as pages name it: one that runs on while something is tried again is *retrying*."""
+    return "retrying" if state == "running" and why and why[0].kind in (Kind.RETRY, Kind.NO_ACTIVITY) else state
+
+
 def sentence(obstacles: Sequence[Obstacle], *, most: int = 1) -> str:
     """Say why an instance does not move, or what it does; empty for one that has ended.
 

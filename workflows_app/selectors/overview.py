@@ -162,7 +162,7 @@ def ended_since(at: datetime, states: Collection[InstanceState]) -> Count:
 def last_failed(since: datetime, *, number: int) -> list[dict[str, Any]]:
     """Return the last ``number`` instances that failed since then, with their errors."""
     return rows.named(
-        "SELECT i.id, i.workflow, i.state, i.ended_at, i.error->>'code' AS code, "
+        "SELECT i.id, i.workflow, i.correlation_id, i.state, i.ended_at, i.error->>'code' AS code, "
         "left(i.error->>'message', 200) AS message FROM workflows_app_instance i "
         "WHERE i.ended_at >= %s AND i.state = ANY(%s) ORDER BY i.ended_at DESC, i.id LIMIT %s",
         [since, [state.value for state in FAILED], number],

@@ -67,6 +67,7 @@ class VariablesForm(ActForm):
                 self.fields[VARIABLE + name] = forms.CharField(
                     required=False,
                     label=name,
+                    help_text="A variable, as JSON; left as it is, it keeps its value.",
                     initial=_written(value),
                     show_hidden_initial=True,
                     strip=False,

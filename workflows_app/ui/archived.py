@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import json
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -18,11 +18,13 @@ from django.urls import reverse
 from workflows_app.archives.faults import ArchiveFault
 from workflows_app.archives.reading import Archive
 from workflows_app.engine.errors import NotFound
+from workflows_app.engine.events import EventType
+from workflows_app.engine.paths import split
 from workflows_app.engine.states import EffectState
 from workflows_app.models import ArchivedInstance, Artifact, Attempt, Effect, Instance, LogLine, Step
-from workflows_app.selectors import log_views
-from workflows_app.services import archived
-from workflows_app.ui import machines, outline, timelines
+from workflows_app.selectors import log_views, portions
+from workflows_app.services import archived, versions
+from workflows_app.ui import graphs, machines, outline, sentences, timelines
 from workflows_app.ui.pages import Pages, pages_of_history
 
 Row = TypeVar("Row", bound=Model)
@@ -31,6 +33,7 @@ EVENTS_ON_A_PAGE = 50
 ATTEMPTS_DRAWN = 400
 ATTEMPTS_SHOWN = 100
 STEPS_SHOWN = 500
+ACTS_READ = 50
 FEW = 100
 """Artifacts, effects and called instances that are shown."""
 LOG_LINES, LOG_LENGTH = 20, 3_000
@@ -51,7 +54,7 @@ def page(request: HttpRequest, instance_id: UUID) -> HttpResponse:
     context: dict[str, Any] = {"row": row, "pages": pages, "here": reverse("instance", args=[instance_id])}
     try:
         with archived.opened(row) as archive:
-            context |= _contents(archive, row, pages)
+            context |= _contents(archive, row, pages, opened=request.GET.getlist("open"))
     except ArchiveFault as fault:
         context |= {"fault": fault.message}
     return render(request, "ui/archived.html", context)
@@ -93,14 +96,20 @@ def _found(instance_id: UUID) -> ArchivedInstance:
         raise Http404(f"There is no instance {instance_id}.") from None
 
 
-def _contents(archive: Archive, row: ArchivedInstance, pages: Pages) -> dict[str, Any]:
+def _contents(archive: Archive, row: ArchivedInstance, pages: Pages, *, opened: Sequence[str]) -> dict[str, Any]:
     stored = archive.instance(row.pk)
     instance = _made(Instance, stored)
     document = json.loads(archive.definition(row.pk)["document"])
     is_machine = document.get("kind") == "state_machine"
     lines = [] if is_machine else outline.lines(document["steps"], limit=STEPS_SHOWN)
     wanted = {line.path for line in lines}
-    steps = deque((each for each in archive.rows(row.pk, "steps") if is_machine or each["path"] in wanted), STEPS_SHOWN)
+    steps: deque[dict[str, Any]] = deque(maxlen=STEPS_SHOWN)
+    inside: dict[str, str] = {}
+    for each in archive.rows(row.pk, "steps"):
+        if is_machine or each["path"] in wanted:
+            steps.append(each)
+        else:
+            _note(inside, each["path"], each["state"])
     rows = {each["path"]: _made(Step, each) for each in steps}
     if is_machine:
         lines = list(machines.lines(list(rows)))
@@ -112,15 +121,29 @@ def _contents(archive: Archive, row: ArchivedInstance, pages: Pages) -> dict[str
     for effect in effects:
         # No attempt runs that could say what came of it.
         effect.state = EffectState.UNKNOWN if effect.state == EffectState.PLANNED else effect.state
-    inside = range(pages.first, pages.last + 1)
-    # All of it is read: its end proves that nothing is missing.
-    events = [_event(each) for each in archive.history(row.pk) if each.sequence in inside]
+    events, needless = _history(archive, row, pages)
+    for line in lines:
+        line.undo_is_needless = line.path in needless
+    machine = {"state": stored["machine_state"]} if is_machine else None
     shown = attempts[-ATTEMPTS_SHOWN:]
     _give_logs(shown, archive, row)
     called = [(key, each) for key, each in archive.instances.items() if each["parent"] == str(row.pk)]
     return {
         "instance": instance,
         "title": document.get("title"),
+        "sentence": sentences.sentence(
+            instance,
+            steps=rows,
+            names={line.path: line.name for line in lines if line.is_named},
+            acts=portions.audit_of(str(row.pk), number=ACTS_READ),
+            whole=not inside,
+            machine=machine,
+            needless=needless,
+        ),
+        "drawing": _drawing(
+            row, lines=lines, machine=machine, passed=rows, others=inside, opened=opened, needless=needless
+        ),
+        "graph_title": f"How {row.workflow} {row.version} ended",
         "error_code": (stored["error"] or {}).get("code"),
         "steps": tree,
         "steps_cut": len(lines) >= STEPS_SHOWN,
@@ -138,6 +161,40 @@ def _contents(archive: Archive, row: ArchivedInstance, pages: Pages) -> dict[str
         "events": events,
         "event_length": EVENT_LENGTH,
     }
+
+
+def _note(inside: dict[str, str], path: str, state: str) -> None:
+    """Keep how a step inside a repetition stands, by its id: as in the last iteration, or in one that failed."""
+    name = split(path)[1]
+    if not name.endswith("]") and inside.get(name) not in graphs.FAILED:
+        inside[name] = state
+
+
+def _history(archive: Archive, row: ArchivedInstance, pages: Pages) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the events of a page, and which steps needed no undo.
+
+    All of it is read: its end proves that nothing is missing.
+    """
+    shown = range(pages.first, pages.last + 1)
+    events: list[dict[str, Any]] = []
+    needless: list[str] = []
+    for each in archive.history(row.pk):
+        if each.type == EventType.INSTANCE_COMPENSATING:
+            needless.clear()
+        elif each.type == EventType.STEP_UNDO_UNNEEDED and len(needless) < sentences.MOST_NEEDLESS:
+            needless.append(each.step)
+        if each.sequence in shown:
+            events.append(_event(each))
+    return events, needless
+
+
+def _drawing(row: ArchivedInstance, **laid: Any) -> graphs.Drawing | None:
+    """Return the picture of its version, which never changes; ``None`` as well where that is not here any more."""
+    try:
+        version = versions.find(name=row.workflow, version=row.version)
+    except NotFound:
+        return None
+    return graphs.of_instance(version.pk, **laid)
 
 
 def _give_logs(attempts: list[Any], archive: Archive, row: ArchivedInstance) -> None:

@@ -65,19 +65,16 @@ def _lines(found: dict[Concern, tuple[Any, list[tuple[UUID, datetime]]]]) -> dic
     known = Instance.objects.only("id", "workflow", "state", "correlation_id").in_bulk(keys)
     why = obstacles.of(keys) if keys else {}
     return {
-        concern: [
-            {"instance": known[key], "since": since, "sentence": _said(concern, why.get(key, []))}
-            for key, since in rows
-            if key in known
-        ]
+        concern: [_line(concern, known[key], since, why.get(key, [])) for key, since in rows if key in known]
         for concern, (_, rows) in found.items()
     }
 
 
-def _said(concern: Concern, why: Sequence[obstacles.Obstacle]) -> str:
-    """Say what puts an instance under its heading first."""
+def _line(concern: Concern, instance: Instance, since: datetime, why: Sequence[obstacles.Obstacle]) -> dict[str, Any]:
+    """Return an instance under a heading, with what puts it there first."""
     if concern is Concern.STUCK:
         why = sorted(why, key=lambda each: not each.stuck)
     if concern is Concern.RETRYING:
         why = sorted(why, key=lambda each: each.kind not in (obstacles.Kind.RETRY, obstacles.Kind.NO_ACTIVITY))
-    return why[0].sentence if why else ""
+    state = obstacles.state_of(instance.state, why)
+    return {"instance": instance, "state": state, "since": since, "sentence": why[0].sentence if why else ""}

@@ -97,6 +97,7 @@ def one(request: HttpRequest, instance_id: UUID) -> HttpResponse:
     others = portions.step_states(instance_id, chart(instance.definition_version_id).vertices) if is_cut else {}
     context = {
         "instance": instance,
+        "state": obstacles.state_of(instance.state, why),
         "title": document.get("title"),
         "sentence": sentences.sentence(
             instance,

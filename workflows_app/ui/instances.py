@@ -12,13 +12,12 @@ from django.utils.http import urlencode
 from workflows_app.models import Instance
 from workflows_app.selectors import lists, obstacles, presence
 from workflows_app.selectors.lists import Place
-from workflows_app.selectors.obstacles import Kind, Obstacle
+from workflows_app.selectors.obstacles import Obstacle
 from workflows_app.ui import bulk, saved_views
 from workflows_app.ui.access import OPERATE_INSTANCES, page_of_instances
 from workflows_app.ui.filters import InstanceFilter, mark
 
 INSTANCES_ON_A_PAGE = 50
-WAITS = {Kind.RETRY, Kind.NO_ACTIVITY}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +29,7 @@ class Row:
 
     @property
     def state(self) -> str:
-        """Its state; one that runs on while something is tried again is called retrying."""
-        first = self.why[0].kind if self.why else None
-        return "retrying" if self.instance.state == "running" and first in WAITS else str(self.instance.state)
+        return obstacles.state_of(self.instance.state, self.why)
 
     @property
     def sentence(self) -> str:

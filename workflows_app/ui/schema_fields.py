@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ MOST_FIELDS = 60
 """A schema with more properties is filled in as one JSON text."""
 DEEPEST = 3
 """Objects further inside are written as JSON."""
+SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +39,19 @@ class Place:
 
     @property
     def title(self) -> str:
-        return str(self.schema.get("title") or self.keys[-1])
+        return str(self.schema.get("title") or _readable(self.keys[-1]))
+
+
+def _readable(name: str) -> str:
+    """Return a property's name as people read it, where it is written in lower case.
+
+    >>> _readable("postal_code"), _readable("orderId"), _readable("x")
+    ('Postal code', 'orderId', 'X')
+    """
+    if not SNAKE_CASE.fullmatch(name):
+        return name
+    words = name.replace("_", " ")
+    return words[0].upper() + words[1:]
 
 
 def places(schema: Any) -> list[Place] | None:

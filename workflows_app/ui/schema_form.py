@@ -167,7 +167,7 @@ def _field(place: Place) -> forms.Field:
         keywords["required"] = False
         return forms.BooleanField(initial=bool(default), **keywords)
     if kind in ("integer", "number"):
-        keywords["help_text"] = " ".join(filter(None, (keywords["help_text"], _bounds(schema))))
+        keywords["help_text"] = _sentences(keywords["help_text"], _bounds(schema))
         attrs = {"inputmode": "numeric" if kind == "integer" else "decimal", "autocomplete": "off"}
         initial = "" if default is None else json.dumps(default)
         return NumberField(whole=kind == "integer", initial=initial, widget=forms.TextInput(attrs=attrs), **keywords)
@@ -179,7 +179,7 @@ def _field(place: Place) -> forms.Field:
             **keywords,
         )
     initial = "" if "default" not in schema else json.dumps(default, ensure_ascii=False)
-    keywords["help_text"] = " ".join(filter(None, (keywords["help_text"], "As JSON.")))
+    keywords["help_text"] = _sentences(keywords["help_text"], "As JSON.")
     area = forms.Textarea(attrs={"rows": 3, "spellcheck": "false"})
     return JsonField(strip=False, initial=initial, widget=area, **keywords)
 
@@ -194,6 +194,18 @@ def _widget(schema: Mapping[str, Any]) -> forms.Widget:
     return (
         forms.Textarea(attrs={**attrs, "rows": 3}) if many else forms.TextInput(attrs={**attrs, "autocomplete": "off"})
     )
+
+
+def _sentences(description: str, more: str) -> str:
+    """Put a description before what else is said.
+
+    >>> _sentences("what to pay", "At least 1."), _sentences("To pay.", "At least 1."), _sentences("", "As JSON.")
+    ('what to pay. At least 1.', 'To pay. At least 1.', 'As JSON.')
+    """
+    ended = description.rstrip()
+    if ended and more and not ended.endswith((".", "!", "?", ":", "…")):
+        ended += "."
+    return f"{ended} {more}".strip()
 
 
 def _bounds(schema: Mapping[str, Any]) -> str:

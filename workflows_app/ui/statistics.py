@@ -20,6 +20,8 @@ STRETCHES = {"1h": "1 hour", "24h": "24 hours", "7d": "7 days", "30d": "30 days"
 DEFAULT = "7d"
 CHOICES = 200
 WAYS_SHOWN = 30
+NAMED_STRETCHES = {3600: "hour", 86_400: "day"}
+"""Lengths of intervals in seconds that have a name."""
 STEPS_SHOWN = 100
 LONGEST = 60
 """Characters of what stands in the address."""
@@ -54,7 +56,8 @@ def one(request: HttpRequest, name: str) -> HttpResponse:
     context["said"] = said.document
     context["compared"] = _compared(said.document["figures"], said.document["baseline"])
     context["chart"] = charts.throughput([_interval(row) for row in said.document["trend"]])
-    context["each_interval"] = f"each {spans.duration(said.document['interval_seconds'])}"
+    seconds = said.document["interval_seconds"]
+    context["each_interval"] = f"each {NAMED_STRETCHES.get(seconds) or spans.duration(seconds)}"
     context["steps"] = said.document["steps"][:STEPS_SHOWN]
     context["ways"] = [each for each in said.document["ways"] if each["condition"] is not None][:WAYS_SHOWN]
     context["graph_title"] = f"The ways that {name} {said.document['steps_of']} took"

@@ -60,6 +60,46 @@ def test_it_shows_what_the_archive_holds(gone: Instance, pages: Client) -> None:
     assert "Called by" in words(pages, f"/instances/{below}/")
 
 
+def test_it_says_why_it_ended_and_draws_its_graph(gone: Instance, pages: Client) -> None:
+    page = pages.get(f"/instances/{gone.pk}/")
+
+    assert "“last” failed with LAMP_BROKEN: the &lt;i&gt;lamp&lt;/i&gt; is broken." in page.content.decode()
+    drawn = page.context["drawing"]
+    assert {shown.piece.vertex.id: shown.words for shown in drawn.pieces} == {
+        "first": "completed",
+        "sub": "completed",
+        "last": "failed",
+    }
+    assert all(way.taken for _, way in drawn.lines)
+
+
+def test_what_stood_in_a_repetition_and_what_needed_no_undo_is_drawn_as_it_ended(
+    driver: Driver, settings: Any, tmp_path: Path, pages: Client
+) -> None:
+    settings.ORCHESTRATOR_ARCHIVE = str(tmp_path / "archive")
+    driver.perform = {"each[1].inner": breaks}
+    instance = driver.start(
+        "workflow: rounds\nversion: 1.0.0\nsteps:\n"
+        "  - {id: paid, activity: core.echo, compensate: {activity: core.echo, when: 'false'}}\n"
+        "  - id: each\n"
+        "    foreach: {items: '${ [1, 2, 3] }', max_concurrency: 1, steps: [{id: inner, activity: core.echo}]}"
+    )
+    driver.run(instance)
+    driver.advance(60)
+    purging.purge(before=driver.now, actor="ada", archive="")
+
+    page = pages.get(f"/instances/{instance.pk}/")
+
+    drawn = page.context["drawing"]
+    assert {shown.piece.vertex.id: shown.words for shown in drawn.pieces} | {"each": ""} == {
+        "paid": "completed",
+        "each": "",
+        "inner": "failed",
+    }
+    assert [shown.words for shown in drawn.undos] == ["not needed"]
+    assert "“paid” needed no undo, as the definition says." in page.content.decode()
+
+
 def test_a_state_machine_shows_its_transitions(driver: Driver, settings: Any, tmp_path: Path, pages: Client) -> None:
     settings.ORCHESTRATOR_ARCHIVE = str(tmp_path / "archive")
     instance = driver.start(
@@ -72,7 +112,9 @@ def test_a_state_machine_shows_its_transitions(driver: Driver, settings: Any, tm
     driver.advance(60)
     purging.purge(before=driver.now, actor="ada", archive="")
 
-    assert "Transitions switch[0] transition completed" in words(pages, f"/instances/{instance.pk}/")
+    page = words(pages, f"/instances/{instance.pk}/")
+    assert "Transitions switch[0] transition completed" in page
+    assert "Completed: the machine has reached “lit”." in page
 
 
 def test_an_archive_that_was_altered_is_said_and_not_shown(gone: Instance, pages: Client, tmp_path: Path) -> None:

@@ -86,9 +86,9 @@ def test_the_form_has_the_words_and_the_defaults_of_the_schema(starter: Client) 
 
     said = {field.name: (field.label, field.field.required, field.value()) for field in form if field.name != "once"}
     assert said["input-city"] == ("Where to", True, "")
-    assert said["input-price"] == ("price", False, "12.5")
-    assert said["input-room"] == ("room", False, "1")
-    assert said["input-breakfast"] == ("breakfast", False, True)
+    assert said["input-price"] == ("Price", False, "12.5")
+    assert said["input-room"] == ("Room", False, "1")
+    assert said["input-breakfast"] == ("Breakfast", False, True)
     assert form["input-nights"].help_text == "From 1 to 9."
 
 
@@ -142,9 +142,9 @@ def test_objects_have_fields_for_what_is_in_them(starter: Client) -> None:
     answer = send(starter, **{"input-a.b": "xy", "input-c.b": "z", "input-c.e": "0", "input-d.f.g": '{"h": 1}'})
 
     said = {field.name: (field.label, field.field.required) for field in form if field.name.startswith("input-")}
-    assert said["input-a.b"] == ("First › b", True)
-    assert said["input-c.b"] == ("c › b", False)
-    assert said["input-d.f.g"] == ("d › f › g", False)
+    assert said["input-a.b"] == ("First › B", True)
+    assert said["input-c.b"] == ("C › B", False)
+    assert said["input-d.f.g"] == ("D › F › G", False)
     assert answer.status_code == 302
     assert Instance.objects.get().input == {"a": {"b": "xy"}, "c": {"b": "z", "e": None}, "d": {"f": {"g": {"h": 1}}}}
 
