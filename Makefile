@@ -34,7 +34,8 @@ doctor: $(VENV)/.installed ## What is reachable, what is missing, how to mend it
 	@$(MANAGE) doctor $(ARGS)
 
 test: $(VENV)/.installed-dev ## Run the tests, several at once (ARGS="-k name" chooses, in one process)
-	@$(BIN)/python -m pytest $(or $(ARGS),-n auto)
+	@# Some hundred processes would compile everything again, each for itself.
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest $(or $(ARGS),-n auto)
 
 test-random: $(VENV)/.installed-dev ## Run 10,000 random definitions (COUNT=) by a seed that is printed (SEED=)
 	@echo "SEED=$(SEED)"

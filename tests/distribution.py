@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
 
 REAL_PROCESSES = {
+    # What takes longest of the faults, beside what takes least long otherwise.
+    "up": ("tests/acceptance/test_up.py", "tests/faults/test_failpoints_between_commits.py"),
     "faults": (
         "tests/faults/",
         "tests/services/",
@@ -25,7 +27,6 @@ REAL_PROCESSES = {
         "tests/integration/robustness/test_archives_and_processes.py",
         "tests/integration/robustness/test_calls_and_processes.py",
     ),
-    "up": ("tests/acceptance/test_up.py",),
     "acceptance": (
         "tests/acceptance/",
         "tests/integration/canvas/test_real_chords.py",
@@ -38,7 +39,7 @@ MOST_WORKERS = 8
 
 
 def group(nodeid: str) -> str | None:
-    """The group of real processes that a test belongs to, if any."""
+    """The group of real processes that a test belongs to, if any: the first that names the beginning of its path."""
     return next((name for name, begins in REAL_PROCESSES.items() if nodeid.startswith(begins)), None)
 
 

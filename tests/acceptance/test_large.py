@@ -14,8 +14,7 @@ import pytest
 from tests.faults import invariants
 from tests.faults.lanes import NO_TIME_LIMIT
 from tests.services.documents import workflow
-from tests.services.processes import PATIENCE, eventually
-from workflows_app.engine.states import INSTANCE_ENDED
+from tests.services.processes import PATIENCE
 
 MESSAGE_BYTES = 64_000
 PUSHED = re.compile(rb'"LPUSH" "default" (.*)')
@@ -65,22 +64,11 @@ def echo(name: str, **more: Any) -> dict[str, Any]:
     return {"id": name, "activity": "core.echo", "with": {"name": name}, **more}
 
 
-def ended(product: Any, instance: str) -> dict[str, Any]:
-    """Wait for the end with questions that cost nothing, and return the view."""
-
-    def over() -> bool:
-        return any(row["id"] == instance and row["state"] in INSTANCE_ENDED for row in product.instances())
-
-    eventually(over, PATIENCE, lambda: f"{instance} ended\n{product.tails()}", every=0.2)
-    found: dict[str, Any] = product.show(instance)
-    return found
-
-
 def test_a_long_chain_completes_in_messages_of_bounded_size(apart, steps, monitor):
     apart.publish(workflow("long", *[echo(f"step_number_{number}") for number in range(steps)]))
     apart.worker(ORCHESTRATOR_TEST_BUDGET=NO_TIME_LIMIT)
     instance = apart.begin("long")
-    view = ended(apart, instance)
+    view = apart.ended(instance)
 
     assert view["state"] == "completed"
     assert Counter(apart.attempts(instance).values()) == {1: steps}
@@ -95,7 +83,7 @@ def test_a_wide_block_joins_once(apart, steps, monitor):
     apart.publish(workflow("wide", echo("before"), block, echo("join"), echo("after")))
     apart.worker()
     instance = apart.begin("wide")
-    view = ended(apart, instance)
+    view = apart.ended(instance)
 
     assert view["state"] == "completed"
     assert Counter(apart.attempts(instance).values()) == {1: steps + 3}
@@ -117,7 +105,7 @@ def test_a_foreach_over_many_items_joins_once(apart, steps, monitor):
     apart.publish(workflow("each", block, echo("after"), output="${ steps.block.output }"))
     apart.worker()
     instance = apart.begin("each", {"items": list(range(steps // 2))})
-    view = ended(apart, instance)
+    view = apart.ended(instance)
 
     assert view["state"] == "completed"
     assert view["output"] == list(range(steps // 2)), "in the order of the items, whatever the order of their ends"

@@ -20,6 +20,9 @@ from workflows_app.services import sweep
 
 DOCUMENT = (CHECKOUT / "examples" / "data_etl" / "workflow.yaml").read_text(encoding="utf-8")
 Ask = Callable[[str], list[tuple[Any, ...]]]
+FEW = 260
+two_pages = pytest.mark.parametrize("events", [2_600])
+"""More events than fit into a page, and into two batches."""
 
 
 def _in_sqlite(request: pytest.FixtureRequest, root: Path) -> Iterator[Ask]:
@@ -47,10 +50,16 @@ def _in_postgres(request: pytest.FixtureRequest, root: Path) -> Iterator[Ask]:
     database.close()
 
 
+@pytest.fixture
+def events() -> int:
+    """How many events the log has: one page of them."""
+    return FEW
+
+
 @pytest.fixture(params=[_in_sqlite, _in_postgres], ids=["sqlite", "postgresql"])
-def ask(request: pytest.FixtureRequest, root: Path) -> Iterator[Ask]:
-    """Asks the table for analysis; the log has 2,600 events."""
-    seed.seed(root, events=2_600)
+def ask(request: pytest.FixtureRequest, root: Path, events: int) -> Iterator[Ask]:
+    """Asks the table for analysis."""
+    seed.seed(root, events=events)
     yield from request.param(request, root)
 
 
@@ -68,6 +77,7 @@ def counted(ask: Ask) -> tuple[int, int]:
     return sound, all_ - sound
 
 
+@two_pages
 def test_a_first_run_loads_everything_page_after_page(worker: Driver, ask: Ask) -> None:
     view = run(worker)
 
@@ -93,22 +103,22 @@ def test_refused_events_are_kept_with_the_reason(worker: Driver, ask: Ask) -> No
     kept = {seq: told if isinstance(told, dict) else json.loads(told) for seq, told in ask(
         "SELECT seq, rejected FROM events_processed WHERE rejected IS NOT NULL ORDER BY seq"
     )}  # fmt: skip
-    assert list(kept) == [number for number in range(1, 2_601) if seed.fault(number)]
+    assert list(kept) == [number for number in range(1, FEW + 1) if seed.fault(number)]
     assert kept[49]["problems"] == ["place is no place that we know"]
     assert kept[49]["event"]["place"] == "XXX"
 
 
 def test_the_next_run_takes_what_came_since_and_nothing_else(worker: Driver, ask: Ask, root: Path) -> None:
     run(worker)
-    ask("UPDATE events_processed SET kind = 'seen' WHERE seq <= 2600")
+    ask("UPDATE events_processed SET kind = 'seen' WHERE seq <= 260")
     seed.add(root, 300)
 
     view = run(worker)
 
-    before, after = expected(2_600), expected(2_900)
-    assert view["output"] == {"after": 2_600, "loaded": after[0] - before[0], "rejected": after[1] - before[1]}
+    before, after = expected(FEW), expected(FEW + 300)
+    assert view["output"] == {"after": FEW, "loaded": after[0] - before[0], "rejected": after[1] - before[1]}
     assert counted(ask) == after
-    assert ask("SELECT count(*) FROM events_processed WHERE kind = 'seen'") == [(2_600,)]
+    assert ask("SELECT count(*) FROM events_processed WHERE kind = 'seen'") == [(FEW,)]
 
 
 def test_a_run_without_news_changes_nothing(worker: Driver, ask: Ask) -> None:
@@ -116,8 +126,8 @@ def test_a_run_without_news_changes_nothing(worker: Driver, ask: Ask) -> None:
 
     view = run(worker)
 
-    assert view["output"] == {"after": 2_600, "loaded": 0, "rejected": 0}
-    assert counted(ask) == expected(2_600)
+    assert view["output"] == {"after": FEW, "loaded": 0, "rejected": 0}
+    assert counted(ask) == expected(FEW)
 
 
 def test_refused_events_at_the_end_are_not_read_again_for_ever(worker: Driver, ask: Ask, root: Path) -> None:
@@ -127,10 +137,11 @@ def test_refused_events_at_the_end_are_not_read_again_for_ever(worker: Driver, a
 
     first, second = run(worker, page_size=20), run(worker, page_size=20)
 
-    assert first["output"] == {"after": 2_600, "loaded": 0, "rejected": 50}
-    assert second["output"] == {"after": 2_650, "loaded": 0, "rejected": 0}
+    assert first["output"] == {"after": FEW, "loaded": 0, "rejected": 50}
+    assert second["output"] == {"after": FEW + 50, "loaded": 0, "rejected": 0}
 
 
+@two_pages
 def test_a_load_whose_worker_died_before_it_reported_is_done_again_and_changes_nothing(
     worker: Driver, ask: Ask
 ) -> None:
@@ -150,6 +161,7 @@ def test_a_load_whose_worker_died_before_it_reported_is_done_again_and_changes_n
     assert counted(ask) == expected(2_600)
 
 
+@two_pages
 def test_a_run_that_dies_between_two_batches_is_made_up_for_by_the_next(worker: Driver, ask: Ask) -> None:
     # The table refuses event 1,500: the first thousand is committed, the second is not.
     ask("CREATE UNIQUE INDEX once ON events_processed (event_id) WHERE event_id = 'e-001500'")
@@ -165,6 +177,7 @@ def test_a_run_that_dies_between_two_batches_is_made_up_for_by_the_next(worker: 
     assert counted(ask) == expected(2_600)
 
 
+@two_pages
 def test_two_runs_at_once_lose_and_double_nothing(worker: Driver, ask: Ask) -> None:
     slow = worker.start(DOCUMENT, {})
     while (claim := worker.claim_next(slow.pk)) is not None and claim.path != "pages[0].load":
