@@ -104,6 +104,21 @@ class Picture:
     lane: Frame | None
 
     @property
+    def plain(self) -> bool:
+        """Whether there is a line that is always gone along."""
+        return any(not (line.conditional or line.inferred or line.jumps) for line in self.lines)
+
+    @property
+    def conditional(self) -> bool:
+        """Whether there is a line with a condition."""
+        return any(line.conditional for line in self.lines)
+
+    @property
+    def inferred(self) -> bool:
+        """Whether there is a line that only follows from what a step reads."""
+        return any(line.inferred for line in self.lines)
+
+    @property
     def jumps(self) -> bool:
         """Whether there is a line that only a failure leads along."""
         return any(line.jumps for line in self.lines)

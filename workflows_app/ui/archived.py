@@ -166,7 +166,7 @@ def _contents(archive: Archive, row: ArchivedInstance, pages: Pages, *, opened: 
 def _note(inside: dict[str, str], path: str, state: str) -> None:
     """Keep how a step inside a repetition stands, by its id: as in the last iteration, or in one that failed."""
     name = split(path)[1]
-    if not name.endswith("]") and inside.get(name) not in graphs.FAILED:
+    if name and inside.get(name) not in graphs.FAILED:
         inside[name] = state
 
 

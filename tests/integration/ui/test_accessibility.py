@@ -22,6 +22,7 @@ from tests.integration.driver import Driver
 from tests.integration.engine.outcomes import fail, flow
 from tests.integration.ui import replayed
 from tests.integration.ui.conftest import browser
+from tests.integration.ui.test_archived_list import archived
 from tests.screenshots import scenes
 from tests.services import chromium
 from tests.services.processes import PATIENCE
@@ -65,7 +66,9 @@ def answers(driver: Driver) -> dict[str, replayed.Answer]:
     people = {True: browser(User.objects.create_superuser("root", password="x")), False: browser()}
     answers = {scene: people[scene.needs_log_in].get(scene.address) for scene in pages}
     assert [scene.address for scene, each in answers.items() if each.status_code != scene.status] == []
-    return replayed.kept({scene.address: each for scene, each in answers.items()})
+    archived(2)
+    filled = {"/archived/?q=order": people[True].get("/archived/?q=order")}
+    return replayed.kept({scene.address: each for scene, each in answers.items()} | filled)
 
 
 def manage(*arguments: str) -> str:

@@ -171,7 +171,7 @@ def spoken(driver: Driver, settings: Any, tmp_path: Path) -> Instance:
 def test_it_shows_the_end_of_what_each_attempt_logged_and_leads_to_the_rest(spoken: Instance, pages: Client) -> None:
     said = words(pages, f"/instances/{spoken.pk}/")
 
-    assert "Log of attempt 1 3 lines" in said
+    assert "Log of attempt 1 · 3 lines" in said
     assert "All 25 lines , here the last 20" in said
     assert "&lt;i&gt;many&lt;/i&gt; 6" in said
     assert "&lt;i&gt;many&lt;/i&gt; 5 " not in said

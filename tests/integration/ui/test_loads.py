@@ -125,7 +125,7 @@ def test_the_page_shows_them(driver: Driver, pages: Client) -> None:
     page = words(pages, "/operations/")
     html = pages.get("/operations/").content.decode()
 
-    assert "worker default@host 42 % 286.1 MB 3 of 4, 1 idle 1234 5" in page.replace("\xa0", " ")
+    assert "worker default@host 42 % 286.1 MB 3 of 4, 1 idle 1,234 5" in page.replace("\xa0", " ")
     assert "sweeper sweep@host – 47.7 MB – – –" in page.replace("\xa0", " ")
     assert "2 processors 71 % 1.9 GB of 7.5 GB 27.9 GB of 93.1 GB 2.0 KB/s 4.0 KB/s" in page.replace("\xa0", " ")
     assert html.count("<polyline") == 9
