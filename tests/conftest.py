@@ -21,10 +21,11 @@ from tests.distribution import (
     pytest_xdist_auto_num_workers,
     pytest_xdist_make_scheduler,
 )
-from tests.services.fixtures import services
+from tests.services.fixtures import pytest_runtest_teardown, services
 
 __all__ = [
     "pytest_collection_modifyitems",
+    "pytest_runtest_teardown",
     "pytest_xdist_auto_num_workers",
     "pytest_xdist_make_scheduler",
     "services",

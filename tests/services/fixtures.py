@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from tests.distribution import group
 from tests.services import database, filesystem, rabbitmq, redis
 from tests.services.product import Product
 
+SERVICES = pytest.StashKey["Services"]()
 BROKERS = {"redis": redis, "rabbitmq": rabbitmq, "filesystem": filesystem}
 
 
@@ -42,14 +44,24 @@ class Services:
         self.products.pop(name).stop()
 
     def close(self) -> None:
+        """Stop everything; whoever asks afterwards gets it started anew."""
         for name in list(self.products):
             self.discard(name)
         self.stack.close()
+        self.started.clear()
 
 
 @pytest.fixture(scope="session")
-def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+def services(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     """The private services of this run; they end with it, whatever happened."""
-    services = Services(tmp_path_factory)
+    services = request.config.stash[SERVICES] = Services(tmp_path_factory)
     yield services
     services.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """Stop what a group of tests of real processes has started once none of it follows: idle processes cost, too."""
+    yield
+    if SERVICES in item.config.stash and (nextitem is None or group(item.nodeid) != group(nextitem.nodeid)):
+        item.config.stash[SERVICES].close()
