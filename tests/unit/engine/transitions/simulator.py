@@ -14,6 +14,7 @@ from typing import Any
 
 from tests.strategies.tables import ASKED, TABLES
 from tests.unit.engine.transitions.operators import Operators
+from tests.unit.engine.transitions.returning import returned
 from workflows_app.engine.commands import (
     ClearTimers,
     Dispatch,
@@ -279,7 +280,10 @@ class Simulator(Operators):
         always_fails = step.role is Role.ACTION and getattr(node.step.body, "activity", "") == "core.fail"
         occurrence: Occurrence
         if not always_fails and self.random.random() >= self.trouble:
-            occurrence = AttemptSucceeded(step=path, number=number, output=parameters)
+            output, passed = parameters, None
+            if step.role is Role.ACTION:
+                output, passed = returned(self.graph, node, parameters)
+            occurrence = AttemptSucceeded(step=path, number=number, output=output, passed=passed)
         else:
             error = {"code": "BOOM", "message": "no", "details": {}, "recoverable": self.random.random() < 0.9}
             occurrence = self.random.choice(
