@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from tests.benchmarks.workloads import Shape
 
+REVISING: Final = "bench.count"
+"""The activity that changes a field: ``tests.benchmarks.activities``."""
 WORK: Final = r"^(all\[\d+\]\.)?(s\d+|join)$"
 """Paths of steps that perform something; the others hold them together."""
 
@@ -35,11 +37,13 @@ def document(shape: Shape, size: int) -> dict[str, Any]:
         case Shape.EACH:
             each = {"items": "input.items", "steps": [nothing("s0")]}
             return {**described, "input": {"type": "object"}, "steps": [{"id": "all", "foreach": each}]}
-        case Shape.RELAY:
+        case Shape.RELAY | Shape.REVISION:
             sources = ["input.data", *[f"steps.s{number}.output.data" for number in range(size - 1)]]
             taking: dict[str, Any] = {"type": "object", "required": ["data"], "properties": {"data": {"type": "array"}}}
+            activity = "core.echo" if shape is Shape.RELAY else REVISING
             steps = [
-                {**nothing(f"s{number}"), "with": {"data": f"${{ {source} }}"}} for number, source in enumerate(sources)
+                {"id": f"s{number}", "activity": activity, "with": {"data": f"${{ {source} }}"}}
+                for number, source in enumerate(sources)
             ]
             return {**described, "input": taking, "steps": steps}
 

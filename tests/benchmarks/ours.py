@@ -37,7 +37,8 @@ class Ours:
 
     def start(self, shape: Shape, size: int) -> UUID:
         """Start one instance; its id."""
-        values = {Shape.RELAY: {"data": self._records}, Shape.EACH: {"items": list(range(size))}}
+        relayed = {"data": self._records}
+        values = {Shape.RELAY: relayed, Shape.REVISION: relayed, Shape.EACH: {"items": list(range(size))}}
         value = values.get(shape)
         return instances.start(name=documents.name(shape, size), input=value, actor=ACTOR).pk
 

@@ -1,4 +1,4 @@
-"""The data that W5 hands from step to step: a list of small records, as an integration would pass it on."""
+"""The data that W5 and W5c hand from step to step: a list of small records, as an integration would pass it on."""
 
 from __future__ import annotations
 
@@ -35,3 +35,12 @@ def records(*, size: int = BYTES) -> list[dict[str, Any]]:
         made.append(record)
         written += len(json.dumps(record)) + 2
     return made
+
+
+def changed(data: list[dict[str, Any]], *, times: int = 1) -> list[dict[str, Any]]:
+    """The records as W5c's steps return them: one field of the first counted on, the others as they are.
+
+    >>> [each["quantity"] for each in changed([{"quantity": 1}, {"quantity": 7}], times=10)]
+    [11, 7]
+    """
+    return [{**data[0], "quantity": data[0]["quantity"] + times}, *data[1:]]

@@ -13,6 +13,8 @@ from typing import Any, Final
 from celery import Celery, chain, chord, group
 from celery.result import AsyncResult
 
+from tests.benchmarks import payload
+
 BROKER_VARIABLE: Final = "BENCH_PLAIN_BROKER"
 RESULTS_VARIABLE: Final = "BENCH_PLAIN_RESULTS"
 
@@ -38,6 +40,12 @@ def hand_on(data: Any) -> Any:
     return data
 
 
+@app.task(name="plain.count")
+def count_on(data: Any) -> Any:
+    """Return the parameter with one field changed, as ``bench.count`` does."""
+    return payload.changed(data)
+
+
 def steps(count: int) -> AsyncResult[Any]:
     """Start a chain of ``count`` steps; the result of the last."""
     return chain(*[nothing.si() for _ in range(count)]).apply_async()
@@ -51,6 +59,11 @@ def fan(width: int) -> AsyncResult[Any]:
 def relay(count: int, data: Any) -> AsyncResult[Any]:
     """Start a chain of ``count`` steps, each of which gets the result of the one before; the result of the last."""
     return chain(hand_on.s(data), *[hand_on.s() for _ in range(count - 1)]).apply_async()
+
+
+def revision(count: int, data: Any) -> AsyncResult[Any]:
+    """Start a chain like ``relay``'s whose steps change what they hand on; the result of the last."""
+    return chain(count_on.s(data), *[count_on.s() for _ in range(count - 1)]).apply_async()
 
 
 def single() -> AsyncResult[Any]:

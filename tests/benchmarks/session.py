@@ -79,6 +79,7 @@ class Order:
             "ORCHESTRATOR_STATE_DIR": self.folder,
             "DATABASE_URL": self.database_url,
             "CELERY_BROKER_URL": self.url,
+            "ORCHESTRATOR_ACTIVITIES": "tests.benchmarks.activities",
             plain.BROKER_VARIABLE: self.plain_url,
             plain.RESULTS_VARIABLE: self.results_url,
             # On is the default, and what is measured is what ships.

@@ -17,6 +17,7 @@ class Shape(StrEnum):
     FAN = "fan"  # size steps side by side and one that waits for them all
     BLOCK = "block"  # the same, written as branches of one block
     RELAY = "relay"  # size steps, each with the result of the one before as its parameter
+    REVISION = "revision"  # the same, where each step changes one field of it
     SINGLE = "single"  # one step
     EACH = "each"  # a foreach over size items, with one step in it
 
@@ -149,6 +150,15 @@ WORKLOADS: Final = (
         instances=20,
         small=6,
         targets={("redis", Fusion.ON): Target(bound=1.5)},
+    ),
+    # No target: it is there so that nobody takes W5, whose steps change nothing, for what every large value costs.
+    Workload(
+        key="W5c",
+        label="{} × 10 steps, 100 kB handed on, changed by each",
+        shape=Shape.REVISION,
+        size=10,
+        instances=20,
+        small=6,
     ),
     # Last: its workers are stopped meanwhile, and what it started is thrown away.
     Workload(

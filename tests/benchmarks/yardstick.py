@@ -36,6 +36,8 @@ class Yardstick:
                 return plain.fan(size)
             case Shape.RELAY:
                 return plain.relay(size, self._records)
+            case Shape.REVISION:
+                return plain.revision(size, self._records)
             case Shape.SINGLE:
                 return plain.single()
 
@@ -66,7 +68,8 @@ class Yardstick:
         Raises:
             AssertionError: a result is not what the steps return.
         """
-        expected = self._records if shape is Shape.RELAY else {}
+        revised = payload.changed(self._records, times=size)
+        expected = {Shape.RELAY: self._records, Shape.REVISION: revised}.get(shape, {})
         for result in started:
             found = result.get(timeout=10)
             assert found == expected, f"plain Celery returned {str(found)[:80]!r}"

@@ -381,7 +381,7 @@ class _Author:
 
     def value(self, readable: list[str]) -> Any:
         choices: list[Any] = ["${ vars.count }", "count: ${ vars.count }", "$${ literal", "${ instance.id }"]
-        choices += [f"${{ steps.{name}.output }}" for name in readable[:4]]
+        choices += ["${ input }", *[f"${{ steps.{name}.output }}" for name in readable[:4]]]
         choices += [f"${{ {name} }}" for names in self.around for name in names]
         return self.draw(st.sampled_from(choices) | _JSON)
 

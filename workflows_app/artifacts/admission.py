@@ -64,7 +64,8 @@ def _sources(reader: UUID, signature: str) -> list[UUID] | None:
         if in_input and parent is None:
             return None
         cursor.execute(
-            f"SELECT s.path FROM workflows_app_step s WHERE s.instance_id = %s AND {_HOLDS.format('s.output')}",  # noqa: S608
+            "SELECT s.path FROM workflows_app_step s WHERE s.instance_id = %s "  # noqa: S608
+            f"AND {_HOLDS.format('wf_kept(s.instance_id, s.output, s.output_from)')}",
             [reader, signature],
         )
         paths = [path for (path,) in cursor.fetchall()]

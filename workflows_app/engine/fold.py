@@ -19,7 +19,7 @@ from workflows_app.engine.graph import Graph
 from workflows_app.engine.instance_fold import INSTANCE_EVENTS
 from workflows_app.engine.node import Node, NodeKind
 from workflows_app.engine.paths import indexes, split
-from workflows_app.engine.snapshot import AttemptSnapshot, InstanceSnapshot, StepSnapshot
+from workflows_app.engine.snapshot import NOT_LOADED, AttemptSnapshot, InstanceSnapshot, StepSnapshot
 from workflows_app.engine.states import AttemptState, Role, StepState
 
 
@@ -69,9 +69,21 @@ def _scheduled(state: State, node: Node, event: Event) -> None:
     if step.role is not Role.COMPENSATION:
         changes["state"] = StepState.SCHEDULED
     changes |= {key: event.data[key] for key in ("input", "idempotency_key") if key in event.data}
-    if "input_from" in event.data:
-        changes["input"] = handing.parameters(event.data, state.step(event.data["input_from"]["step"]).output)
+    if "input" in event.data:
+        changes["input_from"] = None
+    if (origin := event.data.get("input_from")) is not None:
+        value, source = _source(state, origin["step"])
+        changes["input"] = handing.together(event.data["input"], origin, value)
+        changes["input_from"] = handing.reference(origin, source)
     state.change(node.path, **changes)
+
+
+def _source(state: State, path: str | None) -> tuple[Any, Mapping[str, Any]]:
+    """Return the value that a step's parameters are taken from, and where it stands."""
+    if path is None:
+        return state.instance.input, handing.INPUT
+    step = state.step(path)
+    return step.output, step.output_from or handing.written(step.settled or 0)
 
 
 def _falling_back(state: State, node: Node, event: Event) -> None:
@@ -202,6 +214,12 @@ def _settled(target: StepState) -> Callable[[State, Node, Event], None]:
         for key in ("input", "output"):
             if key in event.data:
                 changes[key] = event.data[key]
+                changes[f"{key}_from"] = None
+        if (passed := event.data.get("output_from")) is not None:
+            # A decision that has not read the parameters has the output in hand, and says it itself.
+            known = before.input is not NOT_LOADED
+            output = handing.together(event.data["output"], passed, before.input) if known else NOT_LOADED
+            changes |= {"output": output, "output_from": handing.reference(passed, before.input_from or {})}
         if event.data.get("effect_unknown"):
             changes["effect_unknown"] = True
         state.change(node.path, **changes)

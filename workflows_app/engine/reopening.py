@@ -106,8 +106,9 @@ def reopen(state: State, pending: Iterable[str], open_: Iterable[str], *, again:
     opened = set(open_)
     again = list(again)
     counts = {"failures": 0, "losses": 0, "limited": None}
-    blank = {"role": Role.ACTION, "error_case": None, **counts, "stopping": False, "error": None, "output": None}
-    unsettled = {"undo_input": None, "due_at": None, "settled": None, "ended_at": None, **blank}
+    blank = {"role": Role.ACTION, "error_case": None, **counts, "stopping": False, "error": None}
+    values = {"undo_input": None, "output": None, "output_from": None}
+    unsettled = {**values, "due_at": None, "settled": None, "ended_at": None, **blank}
     for path in changed:
         target = StepState.WAITING if path in opened else StepState.PENDING
         state.change(path, state=target, **unsettled)

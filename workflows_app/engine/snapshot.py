@@ -78,8 +78,10 @@ class StepSnapshot:
     the sequence of the event that settled the step: the order of completion. ``undo_input`` is what the role in hand
     works on where that is not the step's own: the parameters of its fallback, later those of its undo.
     ``error_case`` is the place of the case of ``on_error`` whose fallback that is, ``None`` where there are no cases.
-    ``idempotency_key`` is what the step's own key came to; ``None`` where it says nothing and the step runs for the
-    first time. ``rerun`` counts how often an operator had it run again.
+    ``input_from`` and ``output_from`` say where in the history a large part of ``input`` and ``output`` stands; the
+    values are whole here all the same (see ``handing``). ``idempotency_key`` is what the step's own key came to;
+    ``None`` where it says nothing and the step runs for the first time. ``rerun`` counts how often an operator had it
+    run again.
 
     Of a ``foreach`` or ``loop``, ``opened`` counts the iterations begun so far, ``planned`` is how many there are to
     be (``None`` where only the loop's condition knows), ``open_children`` how many are open, ``failures`` how many
@@ -113,9 +115,11 @@ class StepSnapshot:
     stopping: bool = False
     effect_unknown: bool = False
     input: Any = None
+    input_from: Mapping[str, Any] | None = None
     undo_input: Any = None
     idempotency_key: str | None = None
     output: Any = None
+    output_from: Mapping[str, Any] | None = None
     error: Mapping[str, Any] | None = None
     undo_error: Mapping[str, Any] | None = None
     due_at: datetime | None = None

@@ -129,11 +129,11 @@ class Step(models.Model):
     stopping = models.BooleanField(default=False)
     effect_unknown = models.BooleanField(default=False)
     input = models.JSONField(null=True, decoder=Decoder)
-    input_from = models.JSONField(null=True, help_text="Whence a part of the input is taken; see ``wf_input``.")
+    input_from = models.JSONField(null=True, help_text="Whence a part of the input is taken; see ``wf_kept``.")
     undo_input = models.JSONField(null=True, decoder=Decoder)
     idempotency_key = models.CharField(max_length=400, null=True)  # noqa: DJ001 - NULL: the default one
     output = models.JSONField(null=True, decoder=Decoder)
-    output_event = models.BigIntegerField(null=True, help_text="The event that has the output, where that is large.")
+    output_from = models.JSONField(null=True, help_text="Whence a part of the output is taken; see ``wf_kept``.")
     error = models.JSONField(null=True, decoder=Decoder)
     undo_error = models.JSONField(null=True, decoder=Decoder)
     due_at = models.DateTimeField(null=True)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from django.conf import settings
 from django.db import connection
 
-from workflows_app.engine import handing, plain, stored, values
+from workflows_app.engine import handing, passing, plain, stored, values
 from workflows_app.engine.commands import Dispatch
 from workflows_app.engine.errors import OrchestratorError
 from workflows_app.engine.handing import Splice
 from workflows_app.engine.node import Node
+from workflows_app.engine.passing import Given, Passed
 from workflows_app.engine.plain import Plain
 from workflows_app.engine.priority import HEAD_START
 from workflows_app.engine.states import Role
@@ -36,13 +37,14 @@ def _after(version_id: int, overrides: str | None, path: str) -> tuple[Plain | N
     return follow, handing.splice(graph, follow.next) if follow and follow.next else None
 
 
-def advance(claim: Claim, output: str, onward: Onward) -> None:
+def advance(claim: Claim, output: str, onward: Onward, passed: Passed | None = None) -> None:
     """Record that an attempt succeeded and begin or send what follows, without loading a slice.
 
     Args:
         claim: the attempt.
         output: JSON text of its output, from ``values.encode``.
         onward: gets the step that was begun or claimed with it as ``next``.
+        passed: where the output has the large value that the step was given, unchanged.
 
     Raises:
         NotPlain: nothing was changed.
@@ -55,14 +57,17 @@ def advance(claim: Claim, output: str, onward: Onward) -> None:
         begun = follow.next
         begins = begun is not None and onward.begins(claim, begun.path, queue=begun.queue, timeout=begun.timeout)
         try:
-            coming = _coming(claim, begun, output, splice) if begun else None
+            coming = _coming(claim, begun, output, splice, passed) if begun else None
             result = _encode(claim.known.evaluate(claim.graph.output)) if follow.last else None
         except OrchestratorError as problem:
             raise NotPlain from problem
         mate = None if begins else onward.take_mate()
         answer = None
         try:
-            answer = _execute(claim, output, follow, coming, result, begins=begins, mate=mate)
+            answer = _execute(claim, output, follow, coming, result, begins=begins, mate=mate, passed=passed)
+            if answer is not None and "whole" in answer:
+                # Somebody else said what it has for parameters: where they came from is not known.
+                answer = _execute(claim, output, follow, coming, result, begins=begins, mate=mate)
         finally:
             if answer is None and mate is not None:
                 onward.mates.appendleft(mate)
@@ -90,21 +95,33 @@ def advance(claim: Claim, output: str, onward: Onward) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coming:
-    """The parameters of the step to come: as a value, and as what its event says of them, without the braces."""
+    """The parameters of the step to come: as a value, and as what its event says of them, without the braces.
+
+    ``given`` is the large value in them that is not said again.
+    """
 
     parameters: Any
     facts: str
+    given: Given | None = None
 
 
-def _coming(claim: Claim, node: Node, output: str, splice: Splice | None) -> Coming:
+def _coming(claim: Claim, node: Node, output: str, splice: Splice | None, passed: Passed | None) -> Coming:
     parameters = claim.known.evaluate(node.value, lambda name: claim.graph.named(name, node.path))
     given = handing.scheduled(splice, parameters)
     if splice is None or "input_from" not in given:
         text = _encode(parameters)
         return Coming(parameters=stored.as_stored(text), facts=f'"input":{text}')
-    if not _fits(parameters, output, splice):
+    part = partial(passing.text_of, output, splice.take)
+    if splice.before is None:
+        # The worker keeps the input for further steps: what the activity does to its parameters is its own business.
+        text = _encode(parameters)
+        parameters, part = stored.as_stored(text), partial(passing.text_of, text, splice.put)
+    elif not _fits(parameters, output, splice):
         _encode(parameters)
-    return Coming(parameters=parameters, facts=_encode(given)[1:-1])
+    value = Given(parameters, splice.put, part)
+    if passed is not None and splice.before is not None and splice.take == passed.put:
+        value.text = passed.part
+    return Coming(parameters=parameters, facts=_encode(given)[1:-1], given=value)
 
 
 def _fits(parameters: Any, output: str, splice: Splice) -> bool:
@@ -125,9 +142,13 @@ def _execute(
     *,
     begins: bool,
     mate: tuple[str, int] | None,
+    passed: Passed | None = None,
 ) -> Any:
     """Run the one statement; ``None`` if it refused."""
     begun = follow.next
+    said = f'"output":{output}'
+    if passed is not None:
+        said = f'"output":{passed.frame},"output_from":{json.dumps(passed.origin())}'
     with connection.cursor() as cursor:
         cursor.execute(
             STATEMENT,
@@ -135,7 +156,7 @@ def _execute(
                 claim.instance_id,
                 claim.path,
                 claim.number,
-                f'{{"attempt_state":"succeeded","output":{output}}}',
+                f'{{"attempt_state":"succeeded",{said}}}',
                 len(output.encode()) >= handing.LARGE,
                 claim.worker,
                 settings.ORCHESTRATOR_LEASE_SECONDS,
@@ -186,4 +207,5 @@ def _begun(claim: Claim, node: Node, coming: Coming) -> Claim:
         worker=claim.worker,
         known=claim.known,
         overrides=claim.overrides,
+        given=coming.given,
     )

@@ -6,6 +6,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -13,10 +14,11 @@ from django.conf import settings
 from django.db import connection
 
 from workflows_app.activities.progress import Progress
-from workflows_app.engine import idempotency, stored
+from workflows_app.engine import handing, idempotency, passing, stored
 from workflows_app.engine.commands import Dispatch
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.node import LONG_AFTER, Node
+from workflows_app.engine.passing import Given
 from workflows_app.engine.states import Role
 from workflows_app.models import Step
 from workflows_app.services import graphs
@@ -41,7 +43,8 @@ class Claim:
     """A claimed step: what to perform, and the fencing token (instance, path, number) under which to report.
 
     ``own_key`` is what the step's ``idempotency_key`` came to, ``error_case`` the case whose fallback it is,
-    ``overrides`` the instance's, as JSON text.
+    ``overrides`` the instance's, as JSON text. ``given`` is the large value in the parameters that another event
+    brought.
     """
 
     instance_id: UUID
@@ -60,6 +63,7 @@ class Claim:
     own_key: str | None = None
     error_case: int | None = None
     overrides: str | None = None
+    given: Given | None = None
 
     @property
     def idempotency_key(self) -> str:
@@ -159,6 +163,8 @@ def of_row(instance_id: UUID, path: str, worker: str, row: Sequence[Any], known:
     graph = graphs.of_instance(version_id, overrides)
     role = Role(role_name)
     case = _error_case(instance_id, graph[path], role)
+    text = parameters if isinstance(parameters, str) else ""
+    parameters = stored.loads(text) if text else parameters or {}
     return Claim(
         instance_id=instance_id,
         path=path,
@@ -169,14 +175,30 @@ def of_row(instance_id: UUID, path: str, worker: str, row: Sequence[Any], known:
         version=version,
         correlation_id=correlation_id,
         activity=graph.resolve(_activity(graph[path], role, case)),
-        parameters=stored.loads(parameters) if isinstance(parameters, str) else parameters or {},
+        parameters=parameters,
         timeout=float(timeout),
         worker=worker,
         known=known or KnownValues(instance_id, workflow, version),
         own_key=own_key,
         error_case=case,
         overrides=overrides,
+        given=_given(graph, graph[path], parameters, text) if role is Role.ACTION else None,
     )
+
+
+def _given(graph: Graph, node: Node, parameters: Any, text: str) -> Given | None:
+    """Look for a large value in the parameters, where the definition puts one that another event brought.
+
+    Args:
+        text: the parameters as the database wrote them; empty where they came with other things, as a mate's do.
+    """
+    splice = handing.splice(graph, node) if text and len(text) >= handing.LARGE else None
+    if splice is None:
+        return None
+    try:
+        return Given(parameters, splice.put, partial(passing.text_of, text, splice.put))
+    except (KeyError, TypeError):
+        return None  # an operator gave others
 
 
 def _error_case(instance_id: UUID, node: Node, role: Role) -> int | None:

@@ -179,7 +179,7 @@ def _start(wanted: Asked, version_id: int, *, now: datetime | None) -> Instance:
                         correlation_id,
                         wanted.idempotency_key,
                         wanted.actor,
-                        encoded,
+                        None,  # the decision's first event has the input
                         recording.document(decision, now, **more),
                         settings.ORCHESTRATOR_WINDOW,
                         stamped,

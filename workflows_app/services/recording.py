@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from workflows_app.engine import handing
 from workflows_app.engine.commands import (
     ClearTimers,
@@ -28,7 +30,12 @@ from workflows_app.engine.transitions import Decision
 
 def document(decision: Decision, now: datetime, **more: Any) -> str:
     """Return a decision as the JSON text that ``wf_record`` and ``wf_start`` take, with ``more`` keys at its top."""
-    return json.dumps(changes(decision, now) | more, allow_nan=False, default=_encode)
+    found = changes(decision, now) | more
+    try:
+        return orjson.dumps(found, option=orjson.OPT_PASSTHROUGH_DATETIME, default=_encode).decode()
+    except TypeError:
+        # A text that is none, from a command line: the database says what is wrong with it.
+        return json.dumps(found, allow_nan=False, default=_encode)
 
 
 def changes(decision: Decision, now: datetime) -> dict[str, Any]:
@@ -42,40 +49,37 @@ def changes(decision: Decision, now: datetime) -> dict[str, Any]:
         "changed": [],
         "ended": _ended(after),
     }
-    brought, given = _kept_once(decision)
+    brought = _brought(decision)
     for path, step in after.steps.items():
         stored = before.steps.get(path)
         if stored is None:
-            document["new"].append(_referring(_columns(step), brought.get(path), given.get(path)))
+            document["new"].append(_kept(_columns(step), step, brought.get(path)))
         elif stored is not step and (changed := _changed(stored, step)):
-            document["changed"].append({"path": path, **_referring(changed, brought.get(path), given.get(path))})
+            document["changed"].append({"path": path, **_kept(changed, step, brought.get(path))})
     document |= _net_commands(decision)
     return {key: value for key, value in document.items() if value or key in ("at", "events")}
 
 
-def _kept_once(decision: Decision) -> tuple[dict[str, Event], dict[str, dict[str, Any]]]:
-    """Return the events that brought large outputs, and the columns of steps whose parameters refer to one, by path."""
-    brought: dict[str, Event] = {}
-    given: dict[str, dict[str, Any]] = {}
-    for event in decision.events:
-        if event.type is EventType.STEP_COMPLETED and handing.is_large(event.data.get("output")):
-            brought[event.step] = event
-        elif event.type is EventType.STEP_SCHEDULED and "input_from" in event.data:
-            origin = event.data["input_from"]
-            refers = {
-                "event": decision.after.step(origin["step"]).settled,
-                "take": origin["take"],
-                "put": origin["put"],
-            }
-            given[event.step] = {"input": event.data["input"], "input_from": refers}
-    return brought, given
+def _brought(decision: Decision) -> dict[str, int]:
+    """Return the events that brought large outputs, by path."""
+    return {
+        event.step: event.sequence
+        for event in decision.events
+        if event.type is EventType.STEP_COMPLETED
+        and "output_from" not in event.data
+        and handing.is_large(event.data.get("output"))
+    }
 
 
-def _referring(row: dict[str, Any], brought: Event | None, given: dict[str, Any] | None) -> dict[str, Any]:
+def _kept(row: dict[str, Any], step: StepSnapshot, brought: int | None) -> dict[str, Any]:
     """Return the columns of a step with references in the place of large values."""
-    if brought is not None and "output" in row:
-        row |= {"output": None, "output_event": brought.sequence}
-    return row | given if given is not None and "input" in row else row
+    if not row.keys().isdisjoint(("input", "input_from")):
+        row |= {"input": handing.hollow(step.input, step.input_from), "input_from": step.input_from}
+    if not row.keys().isdisjoint(("output", "output_from")):
+        row |= {"output": handing.hollow(step.output, step.output_from), "output_from": step.output_from}
+        if brought is not None:
+            row |= {"output": None, "output_from": handing.written(brought)}
+    return row
 
 
 _COLUMNS = {

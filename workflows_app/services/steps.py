@@ -54,7 +54,8 @@ def succeeded(*, claim: Claim, output: Any, onward: Onward | None = None) -> boo
         # The work was done; only its result cannot be kept. If the instance fails over it, the work is undone.
         refused.details["effect"] = "unknown"
         return failed(claim=claim, error=_error(refused, recoverable=False), onward=onward)
-    outcome = AttemptSucceeded(step=claim.path, number=claim.number, output=output)
+    passed = claim.given.passed(output, text) if claim.given is not None else None
+    outcome = AttemptSucceeded(step=claim.path, number=claim.number, output=output, passed=passed)
     return _settle(claim, outcome, onward or Onward(), text)
 
 
@@ -149,9 +150,9 @@ def is_recorded(*, claim: Claim, state: AttemptState = AttemptState.SUCCEEDED) -
 def _report(claim: Claim, outcome: Outcome, onward: Onward, output: str | None) -> bool:
     """Record an outcome on the hot path if it is plain, by a decision of the engine otherwise."""
     onward.next, onward.carried = None, False
-    if output is not None:
+    if isinstance(outcome, AttemptSucceeded) and output is not None:
         try:
-            advancing.advance(claim, output, onward)
+            advancing.advance(claim, output, onward, outcome.passed)
         except NotPlain:
             pass
         else:

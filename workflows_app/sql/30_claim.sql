@@ -29,7 +29,7 @@ BEGIN
             state = CASE WHEN t.role <> 'compensation' THEN 'running' ELSE t.state END,
             started_at = CASE WHEN t.role <> 'compensation' THEN coalesce(t.started_at, p_at) ELSE t.started_at END
         WHERE t.instance_id = p_instance AND t.path = p_path
-        RETURNING t.attempt, t.role, CASE WHEN t.role = 'action' THEN wf_input(p_instance, t.input, t.input_from)
+        RETURNING t.attempt, t.role, CASE WHEN t.role = 'action' THEN wf_kept(p_instance, t.input, t.input_from)
             ELSE t.undo_input END AS input, t.idempotency_key INTO s;
     INSERT INTO workflows_app_attempt (instance_id, path, number, role, state, worker, queue, lease_expires_at,
             timeout_at, stop_requested, started_at, own_key)

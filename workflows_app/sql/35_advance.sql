@@ -4,7 +4,7 @@
 --
 -- p_done, p_begun, p_ended: the data of the events to come; the outputs and the input are taken from them, since a
 --     large value costs more to take apart than to keep. Where p_begun has input_from, its input lacks a part of the
---     output.
+--     output or of the workflow's input; where p_done has output_from, its output lacks a part of the step's parameters.
 -- p_around: the containers around the step; none may be stopping.
 -- p_parent: the innermost of them, which counts its open steps; p_block: where it is a branch that this step closes
 --     with its output, the parallel block around it; or a foreach, where it is the last step of an iteration. One that
@@ -12,11 +12,13 @@
 -- p_joins, p_needs: successors that wait for other steps too, and for how many in all; none may become ready.
 -- p_next: the successor that waits for this step alone; p_begins: begun here and now by the same worker, otherwise
 --     dispatched, and published if its queue has fewer than p_window messages out.
--- p_kept: whether the output is so large that the step's row only names the event that has it.
+-- p_kept: whether the output, all of it, is so large that the step's row refers to the event that has it.
 -- p_ended: null where the end of the instance is the engine's to decide.
 -- p_mate, p_generation: another dispatched step, claimed in the same transaction.
 -- Returns {published: whether the dispatch of p_next may be published once this is committed, mate: what was taken of it,
---     told: whether the instance ended and has told the one that called it}.
+--     told: whether the instance ended and has told the one that called it}. Where p_done has output_from, and the step's
+--     row does not say that this part of its parameters stands elsewhere, {whole: true}, and nothing is changed: then the
+--     caller has to say all of the output.
 CREATE OR REPLACE FUNCTION wf_advance(p_instance uuid, p_path text, p_number int, p_done jsonb, p_kept boolean, p_worker text,
     p_lease float, p_around text[], p_parent text, p_block text, p_joins text[], p_needs int[],
     p_next text, p_begins boolean, p_begun jsonb, p_timeout float, p_window int, p_ended jsonb,
@@ -27,7 +29,11 @@ DECLARE
     i record;
     at timestamptz;
     actor text := 'worker:' || p_worker;
+    given record;
+    coming record;
+    -- How the step's row keeps its output.
     result jsonb := CASE WHEN NOT p_kept THEN nullif(p_done->'output', 'null') END;
+    result_from jsonb;
     seq bigint;
     -- The hashes of the events, null where there is none: each covers the one before.
     done bytea;
@@ -50,9 +56,16 @@ BEGIN
     SELECT x.state, x.ending, x.sequence, x.head_hash, x.open_steps, x.awaited INTO i
         FROM workflows_app_instance x WHERE x.id = p_instance FOR UPDATE;
     IF i.state IS DISTINCT FROM 'running' OR i.ending IS NOT NULL THEN RETURN NULL; END IF;
-    PERFORM 1 FROM workflows_app_step s
+    SELECT s.input, s.input_from INTO given FROM workflows_app_step s
         WHERE s.instance_id = p_instance AND s.path = p_path AND s.attempt = p_number AND s.role = 'action';
     IF NOT FOUND THEN RETURN NULL; END IF;
+    IF p_done ? 'output_from' THEN
+        SELECT r.value, r.value_from INTO result, result_from
+            FROM wf_refer(p_done->'output', p_done->'output_from', given.input, given.input_from) r
+            WHERE given.input_from IS NOT NULL;
+        IF result_from IS NULL THEN RETURN '{"whole": true}'; END IF;
+        result := nullif(result, 'null');
+    END IF;
     IF p_parent IS NULL THEN
         is_end := i.open_steps = 1;
         IF is_end AND p_ended IS NULL THEN RETURN NULL; END IF;
@@ -78,20 +91,21 @@ BEGIN
     END LOOP;
     at := wf_clock();
     seq := i.sequence + 1;
+    IF p_kept AND result_from IS NULL THEN result_from := wf_written(seq); END IF;
     IF p_next IS NOT NULL THEN
+        SELECT * INTO coming FROM wf_given(p_begun, result, coalesce(result_from, wf_written(seq)));
         INSERT INTO workflows_app_step (instance_id, path, state, role, generation, attempt, attempts, failures, losses,
             needs_settled, needs_completed, open_children, stopping, effect_unknown, input, input_from, started_at)
         VALUES (p_instance, p_next, CASE WHEN p_begins THEN 'running' ELSE 'scheduled' END, 'action', 1,
             CASE WHEN p_begins THEN 1 END, p_begins::int, 0, 0, 1, 1, 0, false, false,
-            nullif(p_begun->'input', 'null'),
-            CASE WHEN p_begun ? 'input_from' THEN (p_begun->'input_from') - 'step' || jsonb_build_object('event', seq) END,
+            coming.value, coming.value_from,
             CASE WHEN p_begins THEN at END)
         ON CONFLICT ON CONSTRAINT step_path_unique DO NOTHING;
         IF NOT FOUND THEN RETURN NULL; END IF;
     END IF;
     -- From here on nothing refuses any more.
     UPDATE workflows_app_step s SET state = 'completed', attempt = NULL, losses = 0, effect_unknown = false,
-            output = result, output_event = CASE WHEN p_kept THEN seq END, error = NULL, due_at = NULL, settled = seq,
+            output = result, output_from = result_from, error = NULL, due_at = NULL, settled = seq,
             ended_at = at
         WHERE s.instance_id = p_instance AND s.path = p_path;
     UPDATE workflows_app_attempt a SET state = 'succeeded', ended_at = at
@@ -126,12 +140,17 @@ BEGIN
     END IF;
     IF closes THEN
         seq := seq + 1;
-        UPDATE workflows_app_step s SET state = 'completed', open_children = 0, output = result,
-                output_event = CASE WHEN p_kept THEN seq END, error = NULL, due_at = NULL, settled = seq, ended_at = at
+        -- What the block comes to is said whole: what refers to the step's parameters would mean nothing in its event.
+        last_data := CASE WHEN p_done ? 'output_from'
+            THEN jsonb_build_object('output', wf_kept(p_instance, result, result_from)) ELSE p_done - 'attempt_state' END;
+        UPDATE workflows_app_step s SET state = 'completed', open_children = 0,
+                output = CASE WHEN NOT p_kept THEN nullif(last_data->'output', 'null') END,
+                output_from = CASE WHEN p_kept THEN wf_written(seq) END, error = NULL, due_at = NULL, settled = seq,
+                ended_at = at
             WHERE s.instance_id = p_instance AND s.path = p_parent;
         UPDATE workflows_app_step s SET open_children = s.open_children - 1
             WHERE s.instance_id = p_instance AND s.path = p_block;
-        last_type := 'step.completed'; last_path := p_parent; last_data := p_done - 'attempt_state';
+        last_type := 'step.completed'; last_path := p_parent;
     ELSIF p_parent IS NOT NULL THEN
         UPDATE workflows_app_step s SET open_children = s.open_children - 1
             WHERE s.instance_id = p_instance AND s.path = p_parent;

@@ -31,10 +31,10 @@ BEGIN
             'rerun', s.rerun, 'stopping', s.stopping, 'effect_unknown', s.effect_unknown,
             'error', s.error, 'undo_error', s.undo_error, 'due_at', s.due_at, 'settled', s.settled,
             'started_at', s.started_at, 'ended_at', s.ended_at, 'idempotency_key', s.idempotency_key,
-            'error_case', s.error_case)
+            'error_case', s.error_case, 'input_from', s.input_from, 'output_from', s.output_from)
             || CASE WHEN s.path = ANY (p_values)
-                THEN jsonb_build_object('input', wf_input(p_instance, s.input, s.input_from), 'undo_input', s.undo_input,
-                    'output', wf_output(p_instance, s.output, s.output_event)) ELSE '{}' END), '[]')
+                THEN jsonb_build_object('input', wf_kept(p_instance, s.input, s.input_from), 'undo_input', s.undo_input,
+                    'output', wf_kept(p_instance, s.output, s.output_from)) ELSE '{}' END), '[]')
         INTO rows FROM (
             SELECT w.* FROM workflows_app_step w WHERE p_whole AND w.instance_id = p_instance
                 AND w.path <> ALL (p_paths) AND (p_complete OR wf_in_flight(w))
@@ -69,7 +69,7 @@ CREATE OR REPLACE FUNCTION wf_gathered(p_instance uuid, p_path text) RETURNS jso
     SELECT coalesce(jsonb_agg(jsonb_build_array(n.index, s.output, s.error) ORDER BY n.index), '[]')
     FROM (SELECT generate_series(0, b.opened - 1) AS index FROM workflows_app_step b
         WHERE b.instance_id = p_instance AND b.path = p_path) n
-    CROSS JOIN LATERAL (SELECT wf_output(p_instance, i.output, i.output_event) AS output,
+    CROSS JOIN LATERAL (SELECT wf_kept(p_instance, i.output, i.output_from) AS output,
             CASE WHEN i.error IS NOT NULL THEN jsonb_build_object('code', i.error->'code', 'message', i.error->'message') END
                 AS error
         FROM workflows_app_step i WHERE i.instance_id = p_instance AND i.path = p_path || '[' || n.index || ']'

@@ -5,7 +5,7 @@ LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN (SELECT jsonb_build_object('started_at', x.started_at, 'started_by', x.started_by, 'correlation_id', x.correlation_id,
         'steps', (SELECT coalesce(jsonb_object_agg(f.path, jsonb_build_object('state', f.state,
-            'output', wf_output(p_instance, f.output, f.output_event),
+            'output', wf_kept(p_instance, f.output, f.output_from),
             'error', f.error, 'attempts', f.attempts,
             'failures', coalesce(f.error #> '{details,failures}', '[]'))), '{}')
             FROM (SELECT DISTINCT unnest(p_paths) AS path) n CROSS JOIN LATERAL (

@@ -13,7 +13,7 @@ CREATE OR REPLACE FUNCTION wf_remember(p_instance uuid, p_entries jsonb, p_at ti
 LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO workflows_app_cachedresult (activity, key, output, instance_id, path, expires_at)
-    SELECT e.activity, e.key, wf_output(p_instance, s.output, s.output_event), p_instance, e.path, p_at + make_interval(secs => e.seconds)
+    SELECT e.activity, e.key, wf_kept(p_instance, s.output, s.output_from), p_instance, e.path, p_at + make_interval(secs => e.seconds)
     FROM jsonb_to_recordset(p_entries) AS e(path text, activity text, key text, seconds float)
     JOIN workflows_app_step s ON s.instance_id = p_instance AND s.path = e.path
     ORDER BY e.activity, e.key

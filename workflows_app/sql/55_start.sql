@@ -16,6 +16,7 @@ END $$;
 -- A new instance with all that its first decision leads to; one that only waits for a slot has no state in it.
 -- p_asked: the version that was asked for, null for the highest; p_stamped: nothing in the decision depends on the
 --     time, so the time is taken here, and p_version_id is what an earlier start took: it has to be the right one still.
+-- p_input: null where the first event has the input: a large one is not read twice.
 -- Returns {at, dispatches: those that may be published once this is committed, [[path, generation, queue, timeout]]};
 -- nothing is stored where it returns {outdated: true} (another version is to be taken) or null (the idempotency key is
 -- taken).
@@ -25,8 +26,11 @@ RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     i jsonb := p_decision->'instance';
     at timestamptz := (p_decision->>'at')::timestamptz;
+    events jsonb := p_decision->'events';
     head bytea := '';
 BEGIN
+    -- Without the events: changing a document takes it apart.
+    p_decision := p_decision - 'events';
     IF p_stamped THEN
         SELECT s.now INTO at FROM wf_startable(p_workflow, p_asked) s WHERE s.id = p_version_id;
         IF NOT FOUND THEN RETURN '{"outdated": true}'; END IF;
@@ -34,13 +38,13 @@ BEGIN
     END IF;
     -- Events first, so that the row is written once; their foreign key is checked at the commit. A key may be taken:
     -- then the row comes first, so that nothing is stored.
-    IF p_key IS NULL THEN head := wf_append(p_id, head, p_decision->'events', at); END IF;
+    IF p_key IS NULL THEN head := wf_append(p_id, head, events, at); END IF;
     INSERT INTO workflows_app_instance (id, definition_version_id, workflow, version, state, cause, ending, undo, input,
         variables, output, error, open_steps, undo_failed, sequence, head_hash, correlation_id,
         idempotency_key, concurrency_key, started_by, created_at, started_at, ended_at, machine_state, machine_since,
         tags, overrides)
     VALUES (p_id, p_version_id, p_workflow, p_version, coalesce(i->>'state', 'pending'), i->>'cause', i->>'ending',
-        coalesce((i->>'undo')::boolean, false), p_input, coalesce(i->'variables', '{}'), nullif(i->'output', 'null'),
+        coalesce((i->>'undo')::boolean, false), coalesce(p_input, events #> '{0,data,input}'), coalesce(i->'variables', '{}'), nullif(i->'output', 'null'),
         nullif(i->'error', 'null'), coalesce((i->>'open_steps')::int, 0), 0, (i->>'sequence')::bigint,
         head, p_correlation, p_key, p_decision->>'concurrency_key', p_actor, at,
         CASE WHEN i ? 'state' THEN at END, (i->>'ended_at')::timestamptz, i->>'machine_state',
@@ -48,7 +52,7 @@ BEGIN
     ON CONFLICT (workflow, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING;
     IF NOT FOUND THEN RETURN NULL; END IF;
     IF p_key IS NOT NULL THEN
-        head := wf_append(p_id, head, p_decision->'events', at);
+        head := wf_append(p_id, head, events, at);
         UPDATE workflows_app_instance x SET head_hash = head WHERE x.id = p_id;
     END IF;
     RETURN (SELECT jsonb_build_object('at', at,

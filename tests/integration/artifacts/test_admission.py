@@ -146,15 +146,16 @@ def test_a_reference_that_the_caller_copied_is_not_let_in_by_handing_it_on(
     assert refusal(reference, child.pk) == "ARTIFACT_NOT_ALLOWED"
 
 
+@pytest.mark.parametrize("beside", ["", "x" * 5000], ids=["small", "large"])
 def test_a_caller_reads_what_the_called_workflow_returns_of_its_own_and_nothing_else(
-    driver: Driver, reference: dict[str, Any]
+    driver: Driver, reference: dict[str, Any], beside: str
 ) -> None:
     own: dict[str, Any] = {}
 
     def returns(claim: Any) -> Any:
         kept = store.store(b"own", instance_id=claim.instance_id, step="s", name="o.txt", media_type="text/plain")
         own.update(kept.as_dict())
-        return [own, reference]
+        return [own, reference, beside]
 
     driver.perform = {"s": returns}
 

@@ -21,3 +21,11 @@ def bench(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workbench]:
     for instance in Instance.objects.all():
         assert verification.verify_history(instance.pk) is None
         assert verification.check_replay(instance.pk) == []
+
+
+@pytest.fixture(params=["the database decides", "the engine decides"])
+def decided(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Who decides what follows from a success."""
+    if request.param == "the engine decides":
+        monkeypatch.setattr("workflows_app.engine.plain.after", lambda graph, path: None)
+    return str(request.param)

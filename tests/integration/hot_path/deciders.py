@@ -81,7 +81,7 @@ def _by_the_hot_path(claim: Claim, output: Any, mates: list[tuple[str, int]], go
     with _taken_back(claim) as held:
         onward = Onward(goes_on=lambda: goes_on, mates=mates)
         try:
-            advancing.advance(held, text, onward)
+            advancing.advance(held, text, onward, held.given.passed(output, text) if held.given else None)
         except NotPlain:
             assert onward.next is None
             assert list(onward.mates) == mates
@@ -128,11 +128,11 @@ def only_the_engine() -> Iterator[None]:
 
 
 def same_claim(one: Claim | None, other: Claim | None) -> bool:
-    """Whether two claims agree in every field, in value and in type; what the worker knows is not compared."""
+    """Whether two claims agree in every field, in value and in type; what the worker knows besides is not compared."""
     if one is None or other is None:
         return one is other
     return all(
         identical(getattr(one, field.name), getattr(other, field.name))
         for field in fields(Claim)
-        if field.name != "known"
+        if field.name not in ("known", "given")
     )

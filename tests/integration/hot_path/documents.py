@@ -83,6 +83,31 @@ def chains(draw: st.DrawFn, longest: int = 5) -> dict[str, Any]:
     return document
 
 
+@st.composite
+def relays(draw: st.DrawFn) -> dict[str, Any]:
+    """Draw rows of activities, also as the branches of a block, each of which hands on one part of what it can read."""
+    count = 0
+
+    def row() -> list[dict[str, Any]]:
+        nonlocal count
+        steps: list[dict[str, Any]] = []
+        for _ in range(draw(st.integers(1, 4))):
+            parts = ["input", "input.x"]
+            if steps:
+                before = f"steps.{steps[-1]['id']}.output"
+                parts = [before, before, f"{before}.x", f"{before}.x", f"{before}.more", *parts]
+            value: Any = f"${{ {draw(st.sampled_from(parts))} }}"
+            frame = draw(st.sampled_from([{"x": value}, {"x": {"odd key": value}, "n": 1}, {"y": [1], "x": value}]))
+            steps.append({"id": f"s{count}", "activity": "core.echo", "with": frame})
+            count += 1
+        return steps
+
+    steps = row()
+    if draw(st.booleans()):
+        steps += [{"id": "block", "parallel": {"branches": {"b1": row(), "b2": row()}}}, *row()]
+    return {"workflow": "drawn", "version": "1.0.0", "steps": steps}
+
+
 def text_of(document: dict[str, Any]) -> str:
     """Write a document as text that can be published."""
     return json.dumps(document, ensure_ascii=False)

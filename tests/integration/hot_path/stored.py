@@ -7,6 +7,8 @@ from uuid import UUID
 
 from django.db import connection
 
+from workflows_app.models import Event, Instance, Step
+
 # The number of missing values tells a JSON null from no value at all, which look alike in a row's JSON.
 _VALUES = {
     "instance": "input, output, error",
@@ -42,3 +44,11 @@ def identical(one: Any, other: Any) -> bool:
     if isinstance(one, list | tuple):
         return len(one) == len(other) and all(map(identical, one, other))
     return repr(one) == repr(other) if isinstance(one, float) else one == other
+
+
+def places(instance: Instance, text: str) -> list[str]:
+    """Where a text stands in the rows and the events of an instance's steps."""
+    rows = Step.objects.filter(instance=instance).order_by("path")
+    found = [f"{row.path}.{name}" for row in rows for name in ("input", "output") if text in str(getattr(row, name))]
+    events = Event.objects.filter(instance=instance, type__startswith="step.").order_by("sequence")
+    return found + [f"{event.type} {event.step}" for event in events if text in str(event.data)]

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.db import transaction
@@ -13,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.integration.hot_path.deciders import Pair
-from tests.integration.hot_path.documents import chains, inputs, mixed_documents, plain_documents
+from tests.integration.hot_path.documents import chains, inputs, mixed_documents, plain_documents, relays
 from tests.integration.hot_path.world import World
 from tests.strategies.definitions import documents as any_documents
 from tests.strategies.joins import documents as joins
-from workflows_app.engine import definition
+from workflows_app.engine import definition, handing
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.node import NodeKind
 
@@ -105,6 +106,22 @@ def test_an_instance_that_overrides_its_definition_is_decided_alike_too() -> Non
 
     check()
     assert min(seen[True], seen[False]) > 5, seen
+
+
+def test_where_nearly_every_value_is_kept_once_they_agree_too() -> None:
+    seen: Counter[str] = Counter()
+
+    @examples(40)
+    @given(data=st.data(), document=relays() | relays() | mixed_documents(), input=inputs())
+    def check(data: st.DataObject, document: dict[str, Any], input: Any) -> None:
+        with mock.patch.object(handing, "LARGE", len("null") + 1):
+            pairs = live(data, document, input, trouble=True)
+        for pair in pairs:
+            new = [json.loads(row)["data"] for row in pair.engine.rows["event"][len(pair.before["event"]) :]]
+            seen.update(key for facts in new for key in ("input_from", "output_from") if key in facts and pair.accepted)
+
+    check()
+    assert min(seen["input_from"], seen["output_from"]) > 5, seen
 
 
 def test_the_database_decides_all_that_is_plain() -> None:

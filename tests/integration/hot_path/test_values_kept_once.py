@@ -8,9 +8,10 @@ import pytest
 from django.db import connection, transaction
 
 from tests.integration.hot_path.documents import LONG_TEXT
+from tests.integration.hot_path.stored import places
 from tests.integration.hot_path.workbench import Workbench, history
 from workflows_app.engine import handing
-from workflows_app.models import Event, Instance, Step
+from workflows_app.models import Step
 from workflows_app.selectors import results
 
 ROW = """
@@ -21,29 +22,11 @@ ROW = """
 DATA = [LONG_TEXT, {"n": 1e16}]
 
 
-@pytest.fixture(params=["the database decides", "the engine decides"])
-def decided(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    if request.param == "the engine decides":
-        monkeypatch.setattr("workflows_app.engine.plain.after", lambda graph, path: None)
-    return str(request.param)
-
-
-def places(instance: Instance) -> list[str]:
-    """Where the text stands in the rows and the events of the steps."""
-    rows = Step.objects.filter(instance=instance).order_by("path")
-    found = [
-        f"{row.path}.{name}" for row in rows for name in ("input", "output") if LONG_TEXT in str(getattr(row, name))
-    ]
-    events = Event.objects.filter(instance=instance, type__startswith="step.").order_by("sequence")
-    return found + [f"{event.type} {event.step}" for event in events if LONG_TEXT in str(event.data)]
-
-
 def test_a_row_of_steps_hands_on_what_none_of_them_repeats(bench: Workbench, decided: str) -> None:
     instance = bench.finish(bench.start(ROW, {"data": DATA}, head='output: "${ steps.c.output }"'))
 
     assert instance.output == {"deep": {"all": {"data": [LONG_TEXT, {"n": 10**16}], "n": 1}}}
-    # The first step takes it from the workflow's input.
-    assert places(instance) == ["a.input", "step.scheduled a", *(f"step.completed {path}" for path in "abc")]
+    assert places(instance, LONG_TEXT) == []
     said = next(data for type_, step, data in history(instance) if (type_, step) == ("step.scheduled", "c"))
     assert said["input"] == {"deep": {"all": None}}
     assert said["input_from"] == {"step": "b", "take": [], "put": ["deep", "all"]}
@@ -105,8 +88,10 @@ def test_both_deciders_keep_the_same_values_once(bench: Workbench, decided: str,
 
     rows = Step.objects.filter(instance=instance, path__in="ab").order_by("path")
     large = size + 2 >= handing.LARGE
-    assert [row.output_event is not None for row in rows] == [large, True]
-    assert rows[1].input_from == ({"event": rows[0].output_event, "take": [], "put": ["data"]} if large else None)
+    assert [row.output_from is not None for row in rows] == [large, True]
+    kept = {"event": rows[0].settled, "take": ["output"]}
+    assert rows[0].output_from == ({**kept, "put": []} if large else None)
+    assert rows[1].input_from == ({**kept, "put": ["data"]} if large else None)
     assert results.instance_view(instance.pk)["state"] == "completed"
 
 
@@ -120,4 +105,4 @@ def test_a_value_that_was_kept_once_is_replaced_by_a_small_one(bench: Workbench)
         # No history explains it.
         transaction.set_rollback(True)
 
-    assert (row.input, row.input_from, row.output, row.output_event) == ({"n": 2}, None, 3, None)
+    assert (row.input, row.input_from, row.output, row.output_from) == ({"n": 2}, None, 3, None)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.integration.driver import Driver
 from tests.integration.hot_path import deciders
 from tests.integration.hot_path.deciders import Pair
-from tests.integration.hot_path.documents import outputs, text_of
+from tests.integration.hot_path.documents import JSON, outputs, text_of
 from workflows_app.models import Dispatch, Instance, Timer
 from workflows_app.services import claims, instances, interventions, steps, sweep, verification
 from workflows_app.services.claims import Claim, Onward
@@ -86,7 +86,7 @@ class World:
     def _report(self) -> None:
         """A worker's step succeeds: both ways are tried, then one of them is taken and the worker goes on."""
         worker = self.draw(st.sampled_from(self.workers))
-        output = self.draw(outputs())
+        output = self._returned(worker.claim)
         goes_on = self.draw(st.integers(0, 3)) != 2
         self.pairs.append(deciders.decide(worker.claim, output, mates=worker.mates, goes_on=goes_on))
 
@@ -97,6 +97,25 @@ class World:
             with deciders.only_the_engine():
                 steps.succeeded(claim=worker.claim, output=output, onward=onward)
         self._go_on(worker, onward)
+
+    def _returned(self, claim: Claim) -> Any:
+        """What the activity returns: something of its own, or what it was given, more or less."""
+        given = claim.parameters
+        match self.draw(st.integers(0, 9)) if isinstance(given, dict) and given else 0:
+            case 4 | 5:
+                return given
+            case 6:
+                return {**given, "more": self.draw(JSON)}
+            case 7:
+                return given[self.draw(st.sampled_from(sorted(given)))]
+            case 8:
+                for value in given.values():
+                    if isinstance(value, list):
+                        value.append(1)
+                    if isinstance(value, dict):
+                        value["more"] = 1
+                return given
+        return self.draw(outputs())
 
     def _fail(self) -> None:
         worker = self.draw(st.sampled_from(self.workers))

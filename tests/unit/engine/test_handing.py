@@ -76,7 +76,45 @@ def test_a_large_part_is_named_and_found_again() -> None:
 
     assert said["input"] == {"deep": {"part": None}, "n": 1}
     assert said["input_from"] == {"step": "a", "take": ["data"], "put": ["deep", "part"]}
-    assert handing.parameters(said, {"data": [LONG], "else": 1}) == parameters
+    assert handing.together(said["input"], said["input_from"], {"data": [LONG], "else": 1}) == parameters
+
+
+def test_a_part_of_the_input_is_named_whatever_the_step_needs() -> None:
+    steps = [{"id": "a", "activity": "core.echo"}, {"id": "x", "activity": "core.echo", "needs": []}]
+    last = {"id": "b", "activity": "core.echo", "needs": ["a", "x"], "with": {"all": "${ input.orders }", "n": 1}}
+    graph = Graph(parse({"workflow": "w", "version": "1.0.0", "steps": [*steps, last]}))
+
+    said = handing.scheduled(handing.splice(graph, graph["b"]), {"all": [LONG], "n": 1})
+
+    origin = {"step": None, "take": ["orders"], "put": ["all"]}
+    assert said == {"input": {"all": None, "n": 1}, "input_from": origin}
+    assert handing.reference(origin, handing.INPUT) == {"event": 1, "take": ["input", "orders"], "put": ["all"]}
+
+
+@pytest.mark.parametrize(
+    ("take", "found"),
+    [
+        ([], {"event": 4, "take": ["input", "x"], "put": ["all", "deep", "data"]}),
+        (["deep"], {"event": 4, "take": ["input", "x"], "put": ["all", "data"]}),
+        (["deep", "data"], {"event": 4, "take": ["input", "x"], "put": ["all"]}),
+        (["deep", "data", "id"], {"event": 4, "take": ["input", "x", "id"], "put": ["all"]}),
+        (["deep", "else"], None),
+        (["n"], None),
+    ],
+)
+def test_what_was_passed_on_is_found_where_it_came_from(take: list[str], found: dict[str, Any] | None) -> None:
+    output = {"deep": {"data": {"id": [LONG]}, "else": 1}, "n": 2}
+    kept = {"event": 4, "take": ["input", "x"], "put": ["deep", "data"]}
+
+    reference = handing.reference({"take": take, "put": ["all"]}, kept)
+
+    assert reference == found
+    if reference is not None:
+        value = {"all": handing.taken(output, take)}
+        row = handing.hollow(value, reference)
+        assert handing.taken(row, reference["put"]) is None
+        part = handing.taken({"input": {"x": {"id": [LONG]}}}, reference["take"])
+        assert handing.filled(row, reference["put"], part) == value
 
 
 def test_a_small_part_of_a_large_output_is_said_as_it_is() -> None:

@@ -112,14 +112,18 @@ def _activity(draft: Draft, node: Node) -> None:
     again = draft.step(node.path).rerun > 0  # somebody wants it to run, whatever it came to before
     if node.step.cache is not None and not again and reusing.reused(draft, node, parameters):
         return
-    send(draft, node, parameters)
+    send(draft, node, parameters, handing.splice(draft.graph, node))
 
 
-def send(draft: Draft, node: Node, parameters: Any) -> None:
-    """Hand an activity to the workers for the first time, or for the first time of another run."""
+def send(draft: Draft, node: Node, parameters: Any, splice: handing.Splice | None = None) -> None:
+    """Hand an activity to the workers for the first time, or for the first time of another run.
+
+    Args:
+        splice: how the parameters were put together; ``None`` where an operator gave them, or nothing is known of it.
+    """
     key = {} if node.idempotency_key is None else {"idempotency_key": _key(draft, node, parameters)}
     generation = draft.step(node.path).generation + 1
-    given = handing.scheduled(handing.splice(draft.graph, node), parameters)
+    given = handing.scheduled(splice, parameters)
     draft.emit(EventType.STEP_SCHEDULED, node.path, generation=generation, queue=node.queue, **given, **key)
     draft.command(Dispatch(step=node.path, generation=generation, queue=node.queue, timeout=node.timeout))
     set_deadline(draft, node)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from workflows_app.engine.commands import TimerKind
+from workflows_app.engine.passing import Passed
 from workflows_app.engine.reopening import Evidence
 from workflows_app.engine.states import Cause, InstanceState
 
@@ -79,11 +80,12 @@ class StepClaimed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptSucceeded:
-    """The running attempt returned ``output`` (JSON)."""
+    """The running attempt returned ``output`` (JSON); ``passed`` where that has a large value that it was given."""
 
     step: str
     number: int
     output: Any
+    passed: Passed | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from workflows_app.engine import retry, values
+from workflows_app.engine import handing, retry, values
 from workflows_app.engine.commands import Dispatch, SetTimer, TimerKind
 from workflows_app.engine.definition.model import Retry
 from workflows_app.engine.errors import OrchestratorError
@@ -61,7 +61,18 @@ def succeeded(draft: Draft, occurrence: AttemptSucceeded) -> None:
             return stopping.failed(draft, node, error_of(refused), **facts)
         if step.role is Role.ACTION:
             reusing.remember(draft, node)
-        settling.complete(draft, node, output=occurrence.output, attempt_state=AttemptState.SUCCEEDED, **kept)
+        settling.complete(draft, node, **_output(step, occurrence), attempt_state=AttemptState.SUCCEEDED, **kept)
+        draft.change(node.path, output=occurrence.output)
+
+
+def _output(step: StepSnapshot, occurrence: AttemptSucceeded) -> dict[str, Any]:
+    """Return what the event says of the output; all of it unless its large part stands where the row says."""
+    passed, kept = occurrence.passed, step.input_from
+    if passed is None or step.role is not Role.ACTION or kept is None:
+        return {"output": occurrence.output}
+    if handing.reference(passed.origin(), kept) is None:
+        return {"output": occurrence.output}
+    return {"output": handing.filled(occurrence.output, passed.put, None), "output_from": passed.origin()}
 
 
 def _assigned(draft: Draft, node: Node, output: Any) -> dict[str, Any]:

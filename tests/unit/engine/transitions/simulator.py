@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.unit.engine.transitions.operators import Operators
+from tests.unit.engine.transitions.returning import returned
 from tests.unit.engine.transitions.slices import Rows, Slices
 from workflows_app.engine.commands import (
     ClearTimers,
@@ -273,7 +274,10 @@ class Simulator(Operators, Slices):
         always_fails = step.role is Role.ACTION and getattr(node.step.body, "activity", "") == "core.fail"
         occurrence: Occurrence
         if not always_fails and self.random.random() >= self.trouble:
-            occurrence = AttemptSucceeded(step=path, number=number, output=parameters)
+            output, passed = parameters, None
+            if step.role is Role.ACTION:
+                output, passed = returned(self.graph, node, parameters)
+            occurrence = AttemptSucceeded(step=path, number=number, output=output, passed=passed)
         else:
             error = {"code": "BOOM", "message": "no", "details": {}, "recoverable": self.random.random() < 0.9}
             occurrence = self.random.choice(

@@ -101,6 +101,15 @@ def test_a_history_that_repeats_no_value_gives_the_same_state(definition, seed, 
     replayed = replay(named.graph, named.state.instance, named.events)
 
     assert differences(replayed, told.state) == []
+    for event in named.events:
+        # What is passed on stands where the row says: in the event that brought it, which has it itself.
+        if (origin := event.data.get("output_from")) is not None:
+            kept = replayed.steps[event.step].output_from
+            if kept is not None and replayed.steps[event.step].settled == event.sequence:
+                source = named.events[kept["event"] - 1]
+                assert not source.data.keys() & {"input_from", "output_from"}
+                part = handing.taken(source.data, kept["take"])
+                assert handing.filled(event.data["output"], origin["put"], part) == replayed.steps[event.step].output
 
 
 @many
