@@ -67,7 +67,7 @@ def _kept(standing: Standing, node: Node, there: Node) -> Iterator[Problem]:
         yield problem("BLOCK_STOPPING", path, "is being stopped; wait until that is over")
     elif state is StepState.COMPLETED and row.open_children:
         yield problem("BLOCK_STOPPING", path, "is decided, but some of its parts still run; wait until they have ended")
-    if node.is_repeat and row.opened:
+    if node.is_repeat and (row.opened or state in UNDER_WAY):
         yield from _repeated(standing, node, there, open_=state in UNDER_WAY)
 
 
