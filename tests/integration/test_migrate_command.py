@@ -37,6 +37,7 @@ def prompt(shell: Shell) -> Shell:  # noqa: F811
 
 def begun(driver: Driver, steps: int) -> Instance:
     """An instance that has come so far."""
+    driver.advance(1)
     instance = driver.start(ORDER)
     for _ in range(steps):
         driver.work(driver.claim_next(instance.pk))
