@@ -12,8 +12,9 @@ from django.db import transaction
 
 from workflows_app.engine.errors import InputInvalid, NotFound, Problem, Refused, StateForbids
 from workflows_app.engine.events import EventType
+from workflows_app.engine.states import AttemptState
 from workflows_app.engine.transitions import Decision, Migrate
-from workflows_app.models import DefinitionVersion, Instance
+from workflows_app.models import Attempt, DefinitionVersion, Event, Instance
 from workflows_app.services import decisions, graphs, interventions, versions
 
 MOST_RENAMES = 100
@@ -149,6 +150,7 @@ def _occurrence(instance_id: UUID, version: str, renames: Mapping[str, str], *, 
     if row is None:
         raise NotFound(f"there is no instance {instance_id}", code="INSTANCE_NOT_FOUND")
     found = target(workflow=row.workflow, version=version)
+    _require_left_for_good(instance_id, version)
     overrides = _renamed(row.overrides, renames)
     return Migrate(
         graph=graphs.of_instance(found.pk, None if overrides is None else json.dumps(overrides)),
@@ -158,6 +160,20 @@ def _occurrence(instance_id: UUID, version: str, renames: Mapping[str, str], *, 
         overrides=overrides if overrides != row.overrides else None,
         reason=reason,
     )
+
+
+def _require_left_for_good(instance_id: UUID, version: str) -> None:
+    """Refuse to go back to a version while a step runs that began before the instance left it.
+
+    Its worker could not tell that the instance was away, and remembers steps as they were then.
+    """
+    left = Event.objects.filter(instance_id=instance_id, type=EventType.INSTANCE_MIGRATED, data__from=version)
+    last = left.order_by("-sequence").values_list("at", flat=True).first()
+    if last is None:
+        return
+    running = Attempt.objects.filter(instance_id=instance_id, state=AttemptState.RUNNING, started_at__lte=last)
+    if path := running.values_list("path", flat=True).first():
+        raise StateForbids(f"{path} runs since before the instance left {version}; wait for the end of its attempt")
 
 
 def _renamed(overrides: Mapping[str, Any] | None, renames: Mapping[str, str]) -> dict[str, Any] | None:

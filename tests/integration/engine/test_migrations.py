@@ -125,6 +125,23 @@ def test_a_worker_that_began_before_reports_by_the_new_version(driver: Driver) -
     assert driver.run(instance)["output"] == 41
 
 
+def test_it_goes_back_to_a_version_once_nothing_runs_that_began_by_it(driver: Driver) -> None:
+    instance = driver.start(ORDER)
+    driver.work(driver.claim_next())
+    publish(NEWER)
+    claim = driver.claim_next()
+    migrate(instance)
+
+    with pytest.raises(StateForbids, match=r"pay runs since before the instance left 1\.0\.0"):
+        migrate(instance, "1.0.0")
+
+    steps.succeeded(claim=claim, output={"v": 2})
+    migrate(instance, "1.0.0")
+    check(instance)
+    assert driver.run(instance)["state"] == "completed"
+    check(instance)
+
+
 def test_a_preview_tells_what_the_act_does_and_changes_nothing(driver: Driver) -> None:
     instance = driver.start(ORDER)
     driver.work(driver.claim_next())

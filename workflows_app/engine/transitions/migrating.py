@@ -34,6 +34,10 @@ WHY_NOT: Mapping[InstanceState, str] = {
 }
 
 
+NAMED = 5
+"""Of more problems so many are named in the refusal itself."""
+
+
 class NotMigratable(StateForbids):
     """An instance that another version of its workflow has no place for; every problem says where and why."""
 
@@ -53,9 +57,9 @@ def migrate(draft: Draft, occurrence: Migrate) -> None:
     found = plan(standing, now=draft.now)
     values.encode(dict(found.variables), limit_bytes=draft.before.limit_bytes, what="the instance's variables")
     if found.problems:
-        first = found.problems[0]
-        more = f", and {len(found.problems) - 1} more" if len(found.problems) > 1 else ""
-        message = f"it cannot go on by {new.definition.version}: {first.path} {first.message}{more}"
+        named = ", ".join(f"{each.path} ({each.code})" for each in found.problems[:NAMED])
+        more = f" and {len(found.problems) - NAMED} more" if len(found.problems) > NAMED else ""
+        message = f"it cannot go on by {new.definition.version}: {named}{more}"
         raise NotMigratable(message, problems=found.problems)
     draft.actor = occurrence.actor
     unclaimed, timers = _unclaimed(draft), _idle_timers(draft, found, new)
