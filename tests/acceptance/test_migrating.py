@@ -8,7 +8,9 @@ def test_an_instance_that_waits_completes_by_the_version_that_it_was_migrated_to
     installation.publish({**BLOCKED, "workflow": "migrated"})
     instance = installation.begin("migrated", {"gate": "migrated"})
     installation.called("block", instance=instance)
-    newer = workflow("blocked", effect("before"), effect("too_late"), block("held"), effect("between"), effect("after"))
+    newer = workflow(
+        "migrated", effect("before"), effect("too_late"), block("held"), effect("between"), effect("after")
+    )
     installation.publish({**newer, "version": "2.0.0"})
 
     seen = installation.command("workflow", "migrate", instance, "--to", "2.0.0", "--dry-run")

@@ -128,7 +128,7 @@ def test_a_worker_that_began_before_reports_by_the_new_version(driver: Driver) -
 def test_it_goes_back_to_a_version_once_nothing_runs_that_began_by_it(driver: Driver) -> None:
     instance = driver.start(ORDER)
     driver.work(driver.claim_next())
-    publish(NEWER)
+    publish(ORDER.replace("1.0.0", "2.0.0").replace("id: ship", "id: ship, queue: quick"))
     claim = driver.claim_next()
     migrate(instance)
 
