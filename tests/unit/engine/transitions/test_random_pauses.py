@@ -39,16 +39,16 @@ class Impatient(Simulator):
 
     chance = 0.3
 
-    def _do_something(self) -> None:
+    def do_something(self) -> None:
         before = self._standing()
         instance = self.state.instance
         may = instance.ending is None and instance.state is InstanceState.RUNNING
         # Chance of its own: whether it is paused must not change what happens next.
         if may and random.Random(len(self.events)).random() < self.chance:
-            self._take(Pause(actor="ada", reason="lunch"), None)
-            self._take(Resume(actor="ada"), None)
+            self.take(Pause(actor="ada", reason="lunch"), None)
+            self.take(Resume(actor="ada"), None)
             assert self._standing() == before
-        super()._do_something()
+        super().do_something()
 
     def _standing(self) -> Any:
         """Everything but the numbers of events."""
