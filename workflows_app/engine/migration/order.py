@@ -114,6 +114,7 @@ def problems(standing: Standing, there: Coming) -> Iterator[Problem]:
     states = {node.path: standing.state(node.path) for node in standing.begun()}
     begun = {path: state for path, state in states.items() if state is not StepState.PENDING}
     before = Coming(states=begun, passed={})
+    called = {other: path for path, other in standing.renames.items()}
     for name, node in new.written.items():
         reader = _outermost(new, node)
         if not (there.waits(name) if node.depth == 0 else there.is_open(reader)):
@@ -122,7 +123,8 @@ def problems(standing: Standing, there: Coming) -> Iterator[Problem]:
             if source in there.passed and not _only_state(references):
                 yield problem("READS_SKIPPED", name, f"reads {source} in {version}, which would be passed by")
             elif there.is_open(source) and not _awaited(new, there, reader, source):
-                if name in old.written and source in old.nodes and not _awaited(old, before, reader, source):
+                was = [called.get(path, path) for path in (name, reader, source)]
+                if was[0] in old.written and was[2] in old.nodes and not _awaited(old, before, was[1], was[2]):
                     continue  # it would not have waited either
                 message = f"reads {source} in {version}, and would begin before that has settled"
                 yield problem("READS_TOO_EARLY", name, message)

@@ -140,4 +140,8 @@ id: j, needs: [a, b], join: any, activity: core.echo
 id: k, activity: core.echo, with: {v: "${ steps.b.output }"}
 """
 
-    assert codes(planned(races, races, {"a": "completed", "b": "running", "j": "running"})) == []
+    states = {"a": "completed", "b": "running", "j": "running"}
+
+    assert codes(planned(races, races, states)) == []
+    assert codes(planned(races, races.replace("id: k", "id: z"), states, renames={"k": "z"})) == []
+    assert codes(planned(races, races.replace("id: k", "id: z"), states)) == [("READS_TOO_EARLY", "z")]
