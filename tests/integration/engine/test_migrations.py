@@ -6,11 +6,11 @@ import pytest
 
 from tests.integration.driver import Driver
 from tests.integration.engine.outcomes import fail, flow
-from tests.integration.engine.test_pauses import check, pause, resume, states, types
-from workflows_app.engine.errors import NotFound, StateForbids
-from workflows_app.models import AuditEntry, DefinitionVersion, Dispatch, Event, Instance, Subscription, Timer
+from tests.integration.engine.test_pauses import check, states, types
+from workflows_app.engine.errors import StateForbids
+from workflows_app.models import AuditEntry, Dispatch, Event, Instance, Subscription, Timer
 from workflows_app.selectors import results
-from workflows_app.services import definitions, instances, interventions, migrating, rewinds, signals, steps
+from workflows_app.services import definitions, migrating, signals, steps
 from workflows_app.services.claims import Onward
 
 pytestmark = pytest.mark.django_db
@@ -221,139 +221,6 @@ def test_a_step_that_waits_goes_on_waiting_under_its_new_name(driver: Driver) ->
     view = driver.run(instance)
     assert (view["state"], set(view["steps"].values())) == ("completed", {"completed"})
     check(instance)
-
-
-# ---------------------------------------------------------------- states
-def test_a_paused_instance_goes_on_by_the_new_version_when_it_is_resumed(driver: Driver) -> None:
-    instance = driver.start(ORDER)
-    driver.work(driver.claim_next())
-    pause(instance)
-    publish(NEWER)
-
-    assert migrate(instance).state == "paused"
-    assert not Dispatch.objects.exists()
-    check(instance)
-    resume(instance)
-
-    assert driver.run(instance)["output"] == 41
-    check(instance)
-
-
-def test_a_failed_instance_is_mended_by_a_version_and_retried(driver: Driver) -> None:
-    instance = driver.start(
-        flow("""
-  - {id: a, activity: core.echo, with: {v: 1}}
-  - {id: b, activity: core.echo, with: {v: "${ steps.a.output.v / 0 }"}}
-  - {id: c, activity: core.echo}
-""")
-    )
-    assert driver.run(instance)["state"] == "failed"
-    publish(
-        flow("""
-  - {id: a, activity: core.echo, with: {v: 1}}
-  - {id: b, activity: core.echo, with: {v: "${ steps.a.output.v + 1 }"}}
-  - {id: between, activity: core.echo}
-  - {id: c, activity: core.echo, with: {v: "${ steps.b.output.v }"}}
-""").replace("1.0.0", "2.0.0")
-    )
-
-    assert migrate(instance).state == "failed"
-    check(instance)
-    interventions.retry(instance_id=instance.pk, actor="ada")
-    view = driver.run(instance)
-
-    assert (view["state"], set(view["steps"].values())) == ("completed", {"completed"})
-    assert instance.steps.get(path="c").output == {"v": 2}
-    check(instance)
-
-
-def test_a_failed_step_with_other_parameters_is_evaluated_anew_by_the_retry(driver: Driver) -> None:
-    driver.perform = {"b": fail()}
-    document = flow("  - {id: a, activity: core.echo}\n  - {id: b, activity: core.echo, with: {v: 1}}")
-    instance = driver.start(document)
-    assert driver.run(instance)["state"] == "failed"
-    driver.perform = {}
-    publish(document.replace("1.0.0", "2.0.0").replace("v: 1", "v: 2"))
-
-    migrate(instance)
-    interventions.retry(instance_id=instance.pk, actor="ada")
-    driver.run(instance)
-
-    assert instance.steps.get(path="b").output == {"v": 2}
-    check(instance)
-
-
-def test_a_migrated_instance_is_taken_back_to_a_step_like_any_other(driver: Driver) -> None:
-    instance = driver.start(ORDER)
-    driver.work(driver.claim_next())
-    publish(NEWER)
-    migrate(instance)
-    assert driver.run(instance)["state"] == "completed"
-
-    rewinds.rerun(instance_id=instance.pk, step="check", actor="ada")
-    view = driver.run(instance)
-
-    assert (view["state"], set(view["steps"].values())) == ("completed", {"completed"})
-    check(instance)
-
-
-def test_an_instance_that_has_not_begun_begins_by_the_new_version(driver: Driver) -> None:
-    instance = driver.start(ORDER, after=3600.0)
-    publish(NEWER)
-
-    assert migrate(instance).state == "pending"
-    check(instance)
-    view = driver.run(instance)
-
-    assert (view["state"], view["output"], set(view["steps"].values())) == ("completed", 45, {"completed"})
-    check(instance)
-
-
-@pytest.mark.parametrize(
-    ("act", "reason"),
-    [
-        (instances.terminate, "the instance is terminated; only a pending, running, paused or failed one can"),
-        (instances.cancel, "the instance is compensating; only a pending, running, paused or failed one can"),
-    ],
-)
-def test_what_ends_or_has_ended_is_not_migrated(driver: Driver, act: object, reason: str) -> None:
-    instance = driver.start(ORDER)
-    driver.work(driver.claim_next())
-    publish(NEWER)
-    act(instance_id=instance.pk, actor="ada")  # type: ignore[operator]
-
-    with pytest.raises(StateForbids, match=reason):
-        migrate(instance)
-
-
-def test_versions_that_nothing_goes_to_are_refused_in_words(driver: Driver) -> None:
-    instance = driver.start(ORDER)
-    publish(NEWER)
-    DefinitionVersion.objects.filter(version="2.0.0").update(deprecated=True)
-
-    for version, problem, words in (
-        ("1.0.0", StateForbids, "is on 1.0.0 already"),
-        ("2.0.0", StateForbids, "2.0.0 is deprecated"),
-        ("3.0.0", NotFound, "flow has no version '3.0.0'"),
-    ):
-        with pytest.raises(problem, match=words):
-            migrate(instance, version)
-
-
-def test_a_state_machine_is_not_migrated(driver: Driver) -> None:
-    machine = """
-workflow: m
-kind: state_machine
-version: 1.0.0
-initial: here
-states: {here: {}, there: {terminal: true}}
-transitions: [{from: here, to: there, event: go}]
-"""
-    instance = driver.start(machine)
-    publish(machine.replace("1.0.0", "2.0.0"))
-
-    with pytest.raises(StateForbids, match="state machines are not migrated"):
-        migrate(instance)
 
 
 # ---------------------------------------------------------------- what else an instance has
