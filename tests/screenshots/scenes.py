@@ -81,6 +81,20 @@ steps:
 }
 
 
+NEWER: Final = """
+workflow: yearly-report
+version: 1.1.0
+title: The yearly report
+variables: {language: en}
+steps:
+  - {id: announce, name: Tell everybody, activity: core.echo}
+  - {id: collect, wait: {for: 30d}}
+  - {id: check, name: Check the sums, activity: core.echo}
+  - {id: publish, activity: core.echo}
+"""
+"""Published once an instance of the version before runs."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
     """One page: the name of its pictures, where it is, and what it answers."""
@@ -93,11 +107,7 @@ class Scene:
 
 def prepare(manage: Manage) -> Mapping[str, str]:
     """Start what waits, fails and stands still; return ids by what they show."""
-    with TemporaryDirectory() as folder:
-        for name, text in WORKFLOWS.items():
-            file = Path(folder) / f"{name}.yaml"
-            file.write_text(text)
-            manage("workflow", "publish", str(file))
+    publish(manage, *WORKFLOWS.values())
     found = {}
     for name, input in (
         ("render-film", {}),
@@ -116,10 +126,20 @@ def prepare(manage: Manage) -> Mapping[str, str]:
     found["planned"] = json.loads(planned)["id"]
     manage("workflow", "tag", found["fetch-rates"], "add", "for-the-auditors")
     manage("workflow", "pause", found["yearly-report"], "--reason", "the auditors ask for last year's figures")
+    publish(manage, NEWER)
     for state in ("compensated", "failed", "completed"):
         listed = json.loads(manage("workflow", "list", "--state", state, "--limit", "20", "--format", "json"))
         found[state] = next(each["id"] for each in listed["instances"] if each["workflow"] not in WORKFLOWS)
     return found
+
+
+def publish(manage: Manage, *texts: str) -> None:
+    """Publish definitions, one after the other."""
+    with TemporaryDirectory() as folder:
+        for text in texts:
+            file = Path(folder) / "definition.yaml"
+            file.write_text(text)
+            manage("workflow", "publish", str(file))
 
 
 def pages(found: Mapping[str, str]) -> list[Scene]:
@@ -136,6 +156,7 @@ def pages(found: Mapping[str, str]) -> list[Scene]:
         *instances,
         Scene(name="instance-cancel", address=f"/instances/{found['settle-invoice']}/acts/cancel/"),
         Scene(name="instance-rewind", address=f"/instances/{found['completed']}/acts/rewind/?step=validate"),
+        Scene(name="instance-migrate", address=f"/instances/{found['yearly-report']}/acts/migrate/"),
         Scene(name="instance-report", address=f"/instances/{found['compensated']}/report/"),
         Scene(name="instance-log", address=f"/instances/{found['count-stock']}/log/"),
         Scene(name="archived-none", address="/archived/"),

@@ -18,6 +18,7 @@ class EventType(StrEnum):
     INSTANCE_RESUMED = "instance.resumed"
     INSTANCE_VARIABLES_CHANGED = "instance.variables_changed"
     INSTANCE_TAGGED = "instance.tagged"
+    INSTANCE_MIGRATED = "instance.migrated"
     INSTANCE_STOPPING = "instance.stopping"
     INSTANCE_COMPLETED = "instance.completed"
     INSTANCE_FAILED = "instance.failed"

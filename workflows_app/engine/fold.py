@@ -23,6 +23,10 @@ from workflows_app.engine.snapshot import NOT_LOADED, AttemptSnapshot, InstanceS
 from workflows_app.engine.states import AttemptState, Role, StepState
 
 
+def _no_other(version: str) -> Graph:
+    raise KeyError(version)
+
+
 class State:
     """The snapshots of one instance; a step without a row is pending.
 
@@ -30,10 +34,18 @@ class State:
         graph: the definition's graph.
         instance: the instance's snapshot.
         steps: known rows by path.
+        versions: gives the graphs of further versions of the workflow, where the instance may go on by another one.
     """
 
-    def __init__(self, graph: Graph, instance: InstanceSnapshot, steps: Mapping[str, StepSnapshot]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        instance: InstanceSnapshot,
+        steps: Mapping[str, StepSnapshot],
+        versions: Callable[[str], Graph] = _no_other,
+    ) -> None:
         self.graph = graph
+        self.versions = versions
         self.instance = instance
         self.steps = dict(steps)
         self.attempts: dict[tuple[str, int], AttemptSnapshot] = {}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from workflows_app.engine import reopening, rewinding, unwinding
 from workflows_app.engine.events import Event, EventType
+from workflows_app.engine.migration import folding
 from workflows_app.engine.states import Cause, InstanceState
 
 if TYPE_CHECKING:
@@ -138,6 +139,7 @@ INSTANCE_EVENTS: Mapping[EventType, Callable[[State, Event], None]] = {
     EventType.INSTANCE_RESUMED: _instance_resumed,
     EventType.INSTANCE_VARIABLES_CHANGED: _variables_changed,
     EventType.INSTANCE_TAGGED: _instance_tagged,
+    EventType.INSTANCE_MIGRATED: folding.apply,
     EventType.INSTANCE_STOPPING: _instance_stopping,
     EventType.INSTANCE_COMPLETED: _instance_ended(InstanceState.COMPLETED),
     EventType.INSTANCE_FAILED: _instance_ended(InstanceState.FAILED),

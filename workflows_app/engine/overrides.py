@@ -85,7 +85,8 @@ def apply(graph: Graph, kept: Document) -> Graph:
         nodes = {p: n.changed(priority=level) for p, n in graph.written.items() if n.kind is NodeKind.ACTIVITY}
     for name, own in kept.get("steps", {}).items():
         path = _written(name, graph)
-        nodes[path] = _step(nodes.get(path) or graph.written[path], own)
+        if path in graph.written:  # an instance may have been migrated to a version without the step
+            nodes[path] = _step(nodes.get(path) or graph.written[path], own)
     return graph.changed(replace(definition, **changes), nodes)
 
 

@@ -1,7 +1,8 @@
 """Plain steps: what follows from their success can be decided in the database, without loading a slice.
 
 ``after`` looks only at the graph. What only the stored state knows (a cancel, a join that is now complete) is checked
-by ``wf_advance``, which refuses, and then ``transitions.decide`` is asked. Both give the same answer where both apply.
+by ``wf_advance_step``, which refuses, and then ``transitions.decide`` is asked. Both give the same answer where both
+apply.
 """
 
 from __future__ import annotations

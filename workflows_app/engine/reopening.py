@@ -22,6 +22,7 @@ FAILED = (StepState.FAILED, StepState.TIMED_OUT)
 COUNTING = (NodeKind.PARALLEL, NodeKind.FOREACH)
 """Blocks that may forgive some failures of their parts; where they have failed all the same, all of them count."""
 TELLING = (
+    EventType.INSTANCE_MIGRATED,
     EventType.INSTANCE_RETRIED,
     EventType.INSTANCE_REWOUND,
     EventType.INSTANCE_STOPPING,
@@ -58,6 +59,10 @@ def evidence(events: Iterable[Event]) -> Evidence:
                 gone = {"", *event.data["again"], *event.data["pending"], *event.data["open"]}
                 untolerated -= gone
                 stops = {path: sequence for path, sequence in stops.items() if path not in gone}
+            case EventType.INSTANCE_MIGRATED:
+                gone, moved = set(event.data["gone"]), event.data["moved"]
+                untolerated = {moved.get(path, path) for path in untolerated - gone}
+                stops = {moved.get(path, path): at for path, at in stops.items() if path not in gone}
             case EventType.INSTANCE_STOPPING | EventType.STEP_STOPPING:
                 stops.setdefault(event.step, event.sequence)
             case EventType.STEP_FAILED | EventType.STEP_TIMED_OUT if not event.data["tolerated"]:

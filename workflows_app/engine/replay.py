@@ -3,7 +3,7 @@ evaluated again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from typing import Any
 
@@ -20,19 +20,26 @@ class HistoryBroken(OrchestratorError):
     code = "HISTORY_BROKEN"
 
 
-def replay(graph: Graph, instance: InstanceSnapshot, events: Iterable[Event]) -> State:
+def replay(
+    graph: Graph,
+    instance: InstanceSnapshot,
+    events: Iterable[Event],
+    versions: Callable[[str], Graph] | None = None,
+) -> State:
     """Fold a whole history.
 
     Args:
-        graph: the graph of the instance's version.
-        instance: only its identity (id, workflow, version) is used.
+        graph: the graph of the version that the instance was started with.
+        instance: only its identity (id, workflow) is used.
         events: the history in order of sequence, from 1.
+        versions: gives the graphs of the versions that it was migrated to; without it, it never was.
 
     Raises:
         HistoryBroken: naming the sequence number where the history has a gap or makes no sense.
     """
-    blank = InstanceSnapshot(id=instance.id, workflow=instance.workflow, version=instance.version)
-    state = State(graph, blank, {})
+    version = instance.version if versions is None else graph.definition.version
+    blank = InstanceSnapshot(id=instance.id, workflow=instance.workflow, version=version)
+    state = State(graph, blank, {}) if versions is None else State(graph, blank, {}, versions)
     for expected, event in enumerate(events, start=1):
         if event.sequence != expected:
             raise HistoryBroken(f"event {expected} is missing; {event.sequence} follows {expected - 1}")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db.models import OuterRef, Q, Subquery, TextField
+from django.db.models import Exists, OuterRef, Q, Subquery, TextField
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Left
 
@@ -17,6 +17,7 @@ from workflows_app.models import (
     Artifact,
     Attempt,
     AuditEntry,
+    DefinitionVersion,
     Dispatch,
     Effect,
     Event,
@@ -50,15 +51,19 @@ def _error(name: str) -> dict[str, Any]:
 def overview(instance_id: UUID, *, length: int) -> Any:
     """Return one ``Instance`` for a page, or ``None``; its values only as ``input_text``, ``output_text`` …
 
+    ``has_other_version`` says whether its workflow has another version that is not deprecated.
+
     Args:
         length: characters of each value; one more tells that it was cut.
     """
     large = ("input", "variables", "output", "error")
+    others = DefinitionVersion.objects.filter(definition=OuterRef("definition_version__definition"), deprecated=False)
     return (
         Instance.objects.filter(pk=instance_id)
         .select_related("definition_version")
         .defer(*large, "machine_queue", "head_hash", "definition_version__source")
         .annotate(**{f"{name}_text": _beginning(name, length) for name in large}, **_error("error"))
+        .annotate(has_other_version=Exists(others.exclude(pk=OuterRef("definition_version"))))
         .first()
     )
 

@@ -23,7 +23,7 @@ from workflows_app.engine.transitions.repeating import REFILL
 from workflows_app.services import claims, decisions, graphs
 from workflows_app.services.claims import Claim, Onward
 
-STATEMENT = f"SELECT wf_advance({', '.join(['%s'] * 21)})"
+STATEMENT = f"SELECT wf_advance_step({', '.join(['%s'] * 22)})"
 
 
 class NotPlain(Exception):
@@ -154,6 +154,7 @@ def _execute(
             STATEMENT,
             [
                 claim.instance_id,
+                claim.version_id,
                 claim.path,
                 claim.number,
                 f'{{"attempt_state":"succeeded",{said}}}',

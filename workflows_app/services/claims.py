@@ -178,7 +178,8 @@ def of_row(instance_id: UUID, path: str, worker: str, row: Sequence[Any], known:
         parameters=parameters,
         timeout=float(timeout),
         worker=worker,
-        known=known or KnownValues(instance_id, workflow, version),
+        # What was known of an instance before it was migrated may stand under other names now.
+        known=known if known and known.version == version else KnownValues(instance_id, workflow, version),
         own_key=own_key,
         error_case=case,
         overrides=overrides,

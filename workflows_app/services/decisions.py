@@ -32,6 +32,7 @@ from workflows_app.engine.transitions import (
     Slice,
     SliceMiss,
     SlotGranted,
+    StaleOccurrence,
     decide,
 )
 from workflows_app.services import arrivals, cached_results, decision_tables, graphs, recording, slices, slots
@@ -70,11 +71,19 @@ def take(
         StateForbids: an operator's command that the state does not allow.
     """
     with transaction.atomic():
-        graph = graph or _lock(instance_id)
-        decision, now = _decide(instance_id, graph, occurrence, about, actor)
+        try:
+            decision, now = _decide(instance_id, graph or _lock(instance_id), occurrence, about, actor)
+        except _Migrated:
+            # The caller has the graph of the version before: what follows is not for it to go on with.
+            take_over = list
+            decision, now = _decide(instance_id, _lock(instance_id), occurrence, about, actor)
         if decision.events or decision.commands:
-            record(instance_id, graph, decision, now, take_over)
+            record(instance_id, decision, now, take_over)
         return decision
+
+
+class _Migrated(Exception):
+    """The instance is on another version than the graph at hand; nothing has happened."""
 
 
 def _lock(instance_id: UUID) -> Graph:
@@ -98,7 +107,15 @@ def _decide(
     def question(slice_: Slice, now: datetime) -> Decision:
         return looked_up(slice_, occurrence, now=now, actor=actor, tables=tables)
 
-    return _answer(instance_id, graph, question, graph.reach(about) if about is not None else NOTHING)
+    return _answer(instance_id, graph, question, NOTHING if about is None else _reach(graph, about))
+
+
+def _reach(graph: Graph, about: str) -> Reach:
+    try:
+        return graph.reach(about)
+    except KeyError as unknown:
+        version = f"{graph.definition.name} {graph.definition.version}"
+        raise StaleOccurrence(f"{about} is no step of {version}, which the instance is on") from unknown
 
 
 def ask(*, instance_id: UUID, question: Callable[[Slice, datetime], T]) -> T:
@@ -125,6 +142,8 @@ def _answer(
         slice_, now = slices.load(
             instance_id, graph, paths, valued, whole=whole, complete=complete, with_input=with_input, repeats=repeats
         )
+        if slice_.instance.version != graph.definition.version:
+            raise _Migrated
         try:
             return question(slice_, now), now
         except SliceMiss as miss:
@@ -167,8 +186,9 @@ def looked_up(
                 raise
 
 
-def record(instance_id: UUID, graph: Graph, decision: Decision, now: datetime, take_over: TakeOver = list) -> None:
+def record(instance_id: UUID, decision: Decision, now: datetime, take_over: TakeOver = list) -> None:
     """Write a decision and let its messages leave after the commit. The caller's transaction holds the instance."""
+    graph = decision.after.graph
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT path, generation, queue, timeout FROM wf_record(%s, %s, %s)",

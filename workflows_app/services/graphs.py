@@ -27,6 +27,18 @@ def of_version(version_id: int) -> Graph:
     return Graph(definition.parse(document), activities, calls)
 
 
+def of_name(workflow: str, version: str) -> Graph:
+    """Return the graph of a published version by the names that people know.
+
+    Raises:
+        KeyError: there is none.
+    """
+    key = DefinitionVersion.objects.filter(definition__name=workflow, version=version).values_list("pk", flat=True)
+    if not key:
+        raise KeyError(f"{workflow} {version}")
+    return of_version(key[0])
+
+
 def of_instance(version_id: int, overridden: str | None) -> Graph:
     """Return the graph that an instance is decided on.
 

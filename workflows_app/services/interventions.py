@@ -18,6 +18,7 @@ from workflows_app.engine.transitions import (
     Cancel,
     ChangeTags,
     ChangeVariables,
+    Migrate,
     Pause,
     Resume,
     Retry,
@@ -40,6 +41,7 @@ Intervention = (
     | Resume
     | ChangeVariables
     | ChangeTags
+    | Migrate
     | RunNow
     | Skip
     | Retry

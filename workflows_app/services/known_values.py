@@ -34,7 +34,7 @@ class KnownValues:
     def __init__(self, instance_id: UUID, workflow: str, version: str) -> None:
         self._instance_id = instance_id
         self._workflow = workflow
-        self._version = version
+        self.version = version
         self._fetched: dict[str, Any] = {}
         self._fetched_bytes = 0
         self._names: dict[str, Any] | None = None
@@ -110,7 +110,7 @@ class KnownValues:
             "instance": {
                 "id": str(self._instance_id),
                 "workflow": self._workflow,
-                "version": self._version,
+                "version": self.version,
                 "correlation_id": found["correlation_id"],
                 "started_at": datetime.fromisoformat(found["started_at"]).isoformat(),
                 "started_by": found["started_by"],

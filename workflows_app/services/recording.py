@@ -50,14 +50,25 @@ def changes(decision: Decision, now: datetime) -> dict[str, Any]:
         "ended": _ended(after),
     }
     brought = _brought(decision)
+    rows = _rows(decision)
+    document |= rows
+    steps = {path: step for path, step in before.steps.items() if path not in rows["gone"]}
+    steps |= {name: before.steps[path] for path, name in rows["moved"].items()}
     for path, step in after.steps.items():
-        stored = before.steps.get(path)
+        stored = steps.get(path)
         if stored is None:
             document["new"].append(_kept(_columns(step), step, brought.get(path)))
         elif stored is not step and (changed := _changed(stored, step)):
             document["changed"].append({"path": path, **_kept(changed, step, brought.get(path))})
     document |= _net_commands(decision)
     return {key: value for key, value in document.items() if value or key in ("at", "events")}
+
+
+def _rows(decision: Decision) -> dict[str, Any]:
+    """Return the rows that a migration lets go, and those that it gives another name."""
+    migrated = (event for event in decision.events if event.type is EventType.INSTANCE_MIGRATED)
+    event = next(migrated, None)
+    return {"gone": event.data["gone"], "moved": event.data["moved"]} if event else {"gone": [], "moved": {}}
 
 
 def _brought(decision: Decision) -> dict[str, int]:

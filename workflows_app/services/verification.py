@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from django.db import connection, transaction
 from workflows_app.engine.errors import OrchestratorError
 from workflows_app.engine.events import Event, EventType
 from workflows_app.engine.fold import State
+from workflows_app.engine.graph import Graph
 from workflows_app.engine.replay import differences, replay
 from workflows_app.engine.snapshot import AttemptSnapshot
 from workflows_app.engine.states import AttemptState, Role
@@ -116,8 +118,9 @@ def _walk(target: str, rows: list[Any], length: int | None, head: bytes | None) 
 def check_replay(instance_id: UUID) -> list[str]:
     """Fold an instance's history and return every difference to what is stored; an empty list is what must be."""
     with transaction.atomic():
-        rows = Instance.objects.select_for_update().only("definition_version_id", "overrides")
-        graph = graphs.of_row(rows.get(pk=instance_id))
+        rows = Instance.objects.select_for_update().only("definition_version_id", "overrides", "workflow")
+        row = rows.get(pk=instance_id)
+        graph = graphs.of_row(row)
         paths = Step.objects.filter(instance_id=instance_id).values_list("path", flat=True)
         slice_, _ = slices.load(instance_id, graph, [], paths, with_input=True)
         stored = State(graph, slice_.instance, slice_.steps)
@@ -146,9 +149,17 @@ def check_replay(instance_id: UUID) -> list[str]:
             for row in EventRow.objects.filter(instance_id=instance_id).order_by("sequence")
         ]
         try:
-            return differences(replay(graph, slice_.instance, events), stored) + _unattended(instance_id)
+            replayed = replay(_first(events, graph), slice_.instance, events, partial(graphs.of_name, row.workflow))
+            return differences(replayed, stored) + _unattended(instance_id)
         except OrchestratorError as broken:
             return [broken.message]
+
+
+def _first(events: list[Event], graph: Graph) -> Graph:
+    """Return the graph of the version that an instance was started with, where it is on ``graph`` now."""
+    migrated = (event.data["from"] for event in events if event.type is EventType.INSTANCE_MIGRATED)
+    version = next(migrated, None)
+    return graph if version is None else graphs.of_name(graph.definition.name, version)
 
 
 def _unattended(instance_id: UUID) -> list[str]:

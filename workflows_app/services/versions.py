@@ -7,6 +7,12 @@ from workflows_app.models import DefinitionVersion
 from workflows_app.services.contents import SEMANTIC_VERSION
 
 
+def others(workflow: str, version: str) -> list[str]:
+    """Return the other versions of a workflow that are not deprecated, the highest first."""
+    found = DefinitionVersion.objects.filter(definition__name=workflow, deprecated=False).exclude(version=version)
+    return list(found.order_by("-major", "-minor", "-patch", "-prerelease").values_list("version", flat=True))
+
+
 def find(*, name: str, version: str | None = None) -> DefinitionVersion:
     """Return the named version, or the highest that is neither deprecated nor a prerelease.
 

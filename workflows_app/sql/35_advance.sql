@@ -2,6 +2,7 @@
 -- as the engine's transitions do (a property test holds both to the same rows and events), and only what they would
 -- decide without looking further; everything else returns no row, nothing is changed, and the engine is asked.
 --
+-- p_version_id: the version by whose graph the worker asks; of an instance that was migrated meanwhile it knows nothing.
 -- p_done, p_begun, p_ended: the data of the events to come; the outputs and the input are taken from them, since a
 --     large value costs more to take apart than to keep. Where p_begun has input_from, its input lacks a part of the
 --     output or of the workflow's input; where p_done has output_from, its output lacks a part of the step's parameters.
@@ -19,8 +20,8 @@
 --     told: whether the instance ended and has told the one that called it}. Where p_done has output_from, and the step's
 --     row does not say that this part of its parameters stands elsewhere, {whole: true}, and nothing is changed: then the
 --     caller has to say all of the output.
-CREATE OR REPLACE FUNCTION wf_advance(p_instance uuid, p_path text, p_number int, p_done jsonb, p_kept boolean, p_worker text,
-    p_lease float, p_around text[], p_parent text, p_block text, p_joins text[], p_needs int[],
+CREATE OR REPLACE FUNCTION wf_advance_step(p_instance uuid, p_version_id bigint, p_path text, p_number int, p_done jsonb,
+    p_kept boolean, p_worker text, p_lease float, p_around text[], p_parent text, p_block text, p_joins text[], p_needs int[],
     p_next text, p_begins boolean, p_begun jsonb, p_timeout float, p_window int, p_ended jsonb,
     p_mate text, p_generation int, p_refill int)
 RETURNS jsonb LANGUAGE plpgsql AS $$
@@ -53,9 +54,11 @@ DECLARE
     n int;
     published boolean := false;
 BEGIN
-    SELECT x.state, x.ending, x.sequence, x.head_hash, x.open_steps, x.awaited INTO i
+    SELECT x.state, x.ending, x.sequence, x.head_hash, x.open_steps, x.awaited, x.definition_version_id INTO i
         FROM workflows_app_instance x WHERE x.id = p_instance FOR UPDATE;
-    IF i.state IS DISTINCT FROM 'running' OR i.ending IS NOT NULL THEN RETURN NULL; END IF;
+    IF i.state IS DISTINCT FROM 'running' OR i.ending IS NOT NULL OR i.definition_version_id <> p_version_id THEN
+        RETURN NULL;
+    END IF;
     SELECT s.input, s.input_from INTO given FROM workflows_app_step s
         WHERE s.instance_id = p_instance AND s.path = p_path AND s.attempt = p_number AND s.role = 'action';
     IF NOT FOUND THEN RETURN NULL; END IF;

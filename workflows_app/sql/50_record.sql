@@ -1,7 +1,7 @@
 -- What a decision leads to beside its events and the instance's own row.
 --
 -- p: {at, instance: {column: value}, new: [step], changed: [step], ended: [{path, number, state, error}],
---     told: [path], withdrawn: [path], cleared: [path], timers: [{path, kind, due_at}],
+--     gone: [path], moved: {path: path}, told: [path], withdrawn: [path], cleared: [path], timers: [{path, kind, due_at}],
 --     dispatches: [{path, generation, queue, timeout}], levels: {path: priority}, head_start: seconds,
 --     remembered: [{path, activity, key, seconds}], children: [{child, step, workflow, version, input, depth, awaited}],
 --     notices: [{child, kind, data}], events: [event]}; absent keys of a step stay as they are.
@@ -14,6 +14,23 @@ DECLARE
     at timestamptz := (p->>'at')::timestamptz;
     r jsonb;
 BEGIN
+    IF p ? 'gone' THEN
+        -- Steps that another version of the workflow does not have, and the iterations of such blocks.
+        DELETE FROM workflows_app_step s USING jsonb_array_elements_text(p->'gone') AS g(path)
+        WHERE s.instance_id = p_instance
+            AND (s.path = g.path OR starts_with(s.path, g.path || '[') OR starts_with(s.path, g.path || '-'));
+    END IF;
+    IF p ? 'moved' THEN
+        -- Steps that another version has under another name; what was recorded of them keeps the one of then.
+        UPDATE workflows_app_step s SET path = m.value FROM jsonb_each_text(p->'moved') m
+            WHERE s.instance_id = p_instance AND s.path = m.key;
+        UPDATE workflows_app_timer t SET path = m.value FROM jsonb_each_text(p->'moved') m
+            WHERE t.instance_id = p_instance AND t.path = m.key;
+        UPDATE workflows_app_subscription s SET path = m.value FROM jsonb_each_text(p->'moved') m
+            WHERE s.instance_id = p_instance AND s.path = m.key;
+        UPDATE workflows_app_checkpoint c SET path = m.value FROM jsonb_each_text(p->'moved') m
+            WHERE c.instance_id = p_instance AND c.path = m.key;
+    END IF;
     IF p ? 'new' THEN
         INSERT INTO workflows_app_step (instance_id, path, state, role, generation, attempt, attempts, failures, losses,
             limited, needs_settled, needs_completed, open_children, opened, planned, undo_settled, undo_open, undo_left,
@@ -130,6 +147,11 @@ BEGIN
     IF p ? 'levels' THEN PERFORM wf_rank(p_instance, p->'levels', (p->>'head_start')::float); END IF;
 END $$;
 
+CREATE OR REPLACE FUNCTION wf_version(p_workflow text, p_version text) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT v.id FROM workflows_app_definitionversion v JOIN workflows_app_definition d ON d.id = v.definition_id
+    WHERE d.name = p_workflow AND v.version = p_version
+$$;
+
 -- Record a decision: changed columns of the instance and its steps, ended attempts, timers, dispatches, events; all or
 -- nothing. Takes and returns what wf_record_rest does.
 CREATE OR REPLACE FUNCTION wf_record(p_instance uuid, p jsonb, p_window int)
@@ -160,6 +182,10 @@ BEGIN
         machine_transition = CASE WHEN i ? 'machine_transition' THEN i->>'machine_transition' ELSE x.machine_transition END,
         machine_queue = coalesce(i->'machine_queue', x.machine_queue),
         tags = CASE WHEN i ? 'tags' THEN wf_tags(i) ELSE x.tags END,
+        version = coalesce(i->>'version', x.version),
+        definition_version_id = CASE WHEN i ? 'version' THEN wf_version(x.workflow, i->>'version')
+            ELSE x.definition_version_id END,
+        overrides = CASE WHEN i ? 'overrides' THEN nullif(i->'overrides', 'null') ELSE x.overrides END,
         sequence = coalesce((i->>'sequence')::bigint, x.sequence),
         started_at = coalesce((i->>'started_at')::timestamptz, x.started_at),
         ended_at = CASE WHEN i ? 'ended_at' THEN (i->>'ended_at')::timestamptz ELSE x.ended_at END,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
 
 from workflows_app.engine import strict_json, tags
 from workflows_app.models import Instance
+from workflows_app.services import versions
 from workflows_app.ui.tag_field import TagsField
 
 REASON_LENGTH = 500
@@ -90,6 +91,47 @@ class VariablesForm(ActForm):
         return {**cleaned, "variables": changed}
 
 
+class MigrateForm(ActForm):
+    """Also the version to go on by, and what steps are called there."""
+
+    to = forms.ChoiceField(label="Version")
+    map = forms.CharField(
+        required=False,
+        max_length=LONGEST_VALUE,
+        label="Steps that have another name there",
+        help_text="One a line: old = new. What has run keeps its result and its undo under the new name.",
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
+    )
+    field_order = ["to", "map", "reason"]
+
+    def __init__(self, *arguments: Any, versions: Sequence[str], **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self.fields["to"].choices = [(version, version) for version in versions]  # type: ignore[attr-defined]
+        if versions:
+            self.initial.setdefault("to", versions[0])
+
+    def clean_map(self) -> dict[str, str]:
+        return renames_of(self.cleaned_data["map"])
+
+
+def renames_of(text: str) -> dict[str, str]:
+    """Read what steps are called in another version, one a line.
+
+    Raises:
+        ValidationError: a line that says something else, or two about one step.
+
+    >>> renames_of("pay = charge")
+    {'pay': 'charge'}
+    """
+    found: dict[str, str] = {}
+    for line in filter(None, map(str.strip, text.splitlines())):
+        old, equals, new = (part.strip() for part in line.partition("="))
+        if not equals or not old or not new or found.get(old, new) != new:
+            raise forms.ValidationError(f"“{line[:100]}” is none: one step a line, old = new.")
+        found[old] = new
+    return found
+
+
 class TagsForm(ActForm):
     """Also the tags that the instance is to have."""
 
@@ -120,6 +162,8 @@ def form_of(name: str, instance: Instance, data: Any, *, undoes: bool) -> ActFor
         return CancelForm(data, initial={"undo": "yes" if undoes else "no"})
     if name == "tag":
         return TagsForm(data, initial={"tags": " ".join(instance.tags or ())})
+    if name == "migrate":
+        return MigrateForm(data, versions=versions.others(instance.workflow, instance.version))
     if name in WITH_VARIABLES:
         declared = instance.definition_version.document.get("variables") or {}
         current = Instance.objects.values_list("variables", flat=True).get(pk=instance.pk)

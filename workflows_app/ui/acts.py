@@ -7,7 +7,7 @@ the instance's lock: a page that is out of date, or a button pressed twice, gets
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -17,14 +17,15 @@ from django.shortcuts import redirect, render
 
 from workflows_app.engine.errors import InputInvalid, NotFound, Refused
 from workflows_app.engine.states import EffectState, InstanceState, StepState
-from workflows_app.engine.transitions import going_back
+from workflows_app.engine.transitions import going_back, migrating
 from workflows_app.engine.transitions.operating import SKIPPABLE
 from workflows_app.models import Instance
 from workflows_app.selectors import portions
 from workflows_app.services import call_retries, graphs, instances, interventions, rewinds, undos
+from workflows_app.services import migrating as version_changes
 from workflows_app.ui import consequences
 from workflows_app.ui.access import act_on_instances
-from workflows_app.ui.act_forms import form_of
+from workflows_app.ui.act_forms import ActForm, form_of
 from workflows_app.ui.outline import Line
 
 REFUSED = 409
@@ -53,6 +54,7 @@ class Act:
         grave: whether it cannot be taken back.
         of_step: whether it is about one step.
         confirm: what the button says that does it, if not the label.
+        previews: whether its page has a button that says what the chosen values lead to.
     """
 
     label: str
@@ -63,6 +65,7 @@ class Act:
     grave: bool = False
     of_step: bool = False
     confirm: str = ""
+    previews: bool = False
 
 
 def _of_whole(service: Callable[..., Instance]) -> Perform:
@@ -84,6 +87,12 @@ def _back(service: Callable[..., Instance]) -> Perform:
     """Perform by a service that takes the instance back, with new values of its variables."""
     return lambda key, actor, given: service(
         instance_id=key, step=given["step"], actor=actor, variables=given["variables"], reason=given["reason"]
+    )
+
+
+def _migrate(key: UUID, actor: str, given: Mapping[str, Any]) -> Instance:
+    return version_changes.migrate(
+        instance_id=key, version=given["to"], renames=given["map"], actor=actor, reason=given["reason"]
     )
 
 
@@ -134,6 +143,15 @@ ACTS: Mapping[str, Act] = {
         done="It tries again.",
         states=frozenset({I.FAILED}),
         perform=_of_whole(interventions.retry),
+    ),
+    "migrate": Act(
+        label="Migrate",
+        question="Let this instance go on by another version?",
+        done="It goes on by that version.",
+        states=frozenset(migrating.ABLE),
+        perform=_migrate,
+        confirm="Let it go on by this version",
+        previews=True,
     ),
     "cancel": Act(
         label="Cancel",
@@ -250,9 +268,16 @@ def offered(instance: Any) -> list[tuple[str, Act]]:
             continue  # tags are changed where they stand
         if ending and name in ("pause", "cancel"):
             continue
+        if name == "migrate" and not _may_migrate(instance):
+            continue
         if name != "set-variables" or instance.definition_version.document.get("variables"):
             found.append((name, act))
     return found
+
+
+def _may_migrate(instance: Any) -> bool:
+    stops = instance.ending is not None and instance.state != I.FAILED
+    return instance.has_other_version and instance.machine_state is None and not stops
 
 
 def offer_on(lines: Iterable[Line], instance: Any) -> None:
@@ -276,6 +301,13 @@ def _of_step(line: Line) -> Iterator[str]:
         yield from ("retry-undo", "undo-done", "skip-undo")
 
 
+def _asked(form: ActForm) -> Mapping[str, Any]:
+    """Return what the form says, or what it begins with."""
+    if form.is_bound:
+        return form.cleaned_data if form.is_valid() else {}
+    return {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
+
+
 @act_on_instances
 def act(request: HttpRequest, instance_id: UUID, name: str) -> HttpResponse:
     """Say what an act leads to, and do it when that is confirmed."""
@@ -291,7 +323,8 @@ def act(request: HttpRequest, instance_id: UUID, name: str) -> HttpResponse:
     posted = request.POST if request.method == "POST" else None
     form = form_of(name, instance, posted, undoes=graph.undoes(graph.definition.on_cancel))
     refusal, status = "", 200
-    if posted is not None and form.is_valid():
+    asks_only = wanted.previews and posted is not None and "preview" in posted
+    if posted is not None and form.is_valid() and not asks_only:
         try:
             wanted.perform(instance_id, request.user.get_username(), {**form.values(), "step": step})
         except InputInvalid as refused:
@@ -303,7 +336,7 @@ def act(request: HttpRequest, instance_id: UUID, name: str) -> HttpResponse:
         else:
             messages.success(request, wanted.done)
             return redirect("instance", instance_id=instance_id)
-    elif posted is not None:
+    elif posted is not None and not form.is_valid():
         status = 400
     context = {
         "instance": instance,
@@ -314,6 +347,6 @@ def act(request: HttpRequest, instance_id: UUID, name: str) -> HttpResponse:
         "form": form,
         "refusal": refusal,
         "allowed": instance.state in wanted.states,
-        "consequence": consequences.OF[name](facts),
+        "consequence": consequences.OF[name](replace(facts, given=_asked(form))),
     }
     return render(request, "ui/instance_act.html", context, status=status)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from workflows_app.engine.errors import Refused
@@ -13,7 +13,7 @@ from workflows_app.engine.paths import split
 from workflows_app.engine.states import STEP_OPEN, AttemptState, StepState
 from workflows_app.models import Attempt, Step
 from workflows_app.selectors import step_names
-from workflows_app.services import rewinds
+from workflows_app.services import migrating, rewinds
 from workflows_app.spans import moment
 
 NAMED = 25
@@ -53,11 +53,15 @@ class Paths:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a consequence is told from; ``step`` is the path that the act is about, if it is about one."""
+    """What a consequence is told from.
+
+    ``step`` is the path that the act is about, if it is about one; ``given`` what has been filled in so far.
+    """
 
     instance: Any
     graph: Graph
     step: str = ""
+    given: Mapping[str, Any] = field(default_factory=dict)
 
     def node(self) -> Node | None:
         try:
@@ -208,6 +212,30 @@ def _paths(paths: Sequence[str]) -> Paths:
     return Paths(first=paths[:NAMED], number=len(paths))
 
 
+def migrate(facts: Facts) -> Consequence:
+    version = facts.given.get("to")
+    if not version:
+        return Consequence(says=["Choose a version; what would happen then is said here."])
+    found = migrating.foresee(instance_id=facts.instance.pk, version=version, renames=facts.given.get("map") or None)
+    if not found.is_possible:
+        reasons = [f"{each.path}: {each.message}." for each in found.problems[:NAMED]]
+        more = [f"And {len(found.problems) - NAMED} more."] if len(found.problems) > NAMED else []
+        return Consequence(says=[f"It cannot go on by {version}:", *(reasons or [f"{found.message}."]), *more])
+    says = [f"It goes on by {version}. What is done stays; what begins from then on is what that version says."]
+    told = {
+        "These steps are in the history only from then on": _paths(found.gone),
+        f"These steps of {version} count as skipped, as what waits for them has begun": _paths(found.passed),
+        "These begin at once": _paths(found.begins),
+    }
+    says += [f"{words}: {facts.listed(paths)}." for words, paths in told.items() if paths]
+    says += [f"“{old}” is called “{new}” from then on." for old, new in list(found.moved.items())[:NAMED]]
+    if found.added:
+        says.append(f"These variables get their initial value: {', '.join(found.added)}.")
+    if found.dropped:
+        says.append(f"These variables go: {', '.join(found.dropped)}.")
+    return Consequence(says=says)
+
+
 def call_again(facts: Facts) -> Consequence:
     says = [f"{facts.name(facts.step)} calls its service again, under the same idempotency key."]
     row = facts.row()
@@ -264,6 +292,7 @@ OF: Mapping[str, Callable[[Facts], Consequence]] = {
     "rewind": rewind,
     "rerun": rerun,
     "tag": tag,
+    "migrate": migrate,
     "retry-undo": retry_undo,
     "call-again": call_again,
     "undo-done": undo_done,

@@ -335,7 +335,7 @@ def test_instances_without_a_limit_run_the_statements_that_they_always_did(drive
     assert statements(driver, HEAD + STEPS) == [
         "SELECT wf_start",
         f"SELECT {', '.join(COLUMNS)} FROM wf_claim",
-        "SELECT wf_advance",
+        "SELECT wf_advance_step",
         f"SELECT {', '.join(COLUMNS)} FROM wf_claim",
-        "SELECT wf_advance",
+        "SELECT wf_advance_step",
     ]

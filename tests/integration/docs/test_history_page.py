@@ -17,7 +17,19 @@ from workflows_app.engine.events import EventType
 from workflows_app.engine.transitions import Act
 from workflows_app.models import Event, Instance
 from workflows_app.selectors import results
-from workflows_app.services import decisions, instances, interventions, machines, rewinds, sections, steps, sweep, undos
+from workflows_app.services import (
+    decisions,
+    definitions,
+    instances,
+    interventions,
+    machines,
+    migrating,
+    rewinds,
+    sections,
+    steps,
+    sweep,
+    undos,
+)
 from workflows_app.services.steps import Claim
 
 LEASE_IS_OVER = 20
@@ -163,6 +175,7 @@ def events(driver: Driver) -> dict[str, set[str]]:
     run_paused(driver)
     go_back(driver)
     start_later(driver)
+    migrate(driver)
     found: dict[str, set[str]] = defaultdict(set)
     for event in Event.objects.all():
         found[event.type] |= set(event.data)
@@ -195,6 +208,15 @@ def start_later(driver: Driver) -> None:
     driver.run(driver.start(later, **given))
     instance = driver.start(later, after=60.0, **given)
     interventions.tag(instance_id=instance.pk, add=["late"], actor="ada", reason="not today")
+    driver.run(instance)
+
+
+def migrate(driver: Driver) -> None:
+    """An instance goes on by another version, in which a step that holds a time of its own has another name."""
+    first = "workflow: moving\nversion: 1.0.0\nsteps: [{id: a, activity: core.echo}]"
+    instance = driver.start(first, overrides={"steps": {"a": {"timeout": "9s"}}})
+    definitions.publish(text=first.replace("1.0.0", "2.0.0").replace("id: a", "id: b"), actor="ada")
+    migrating.migrate(instance_id=instance.pk, version="2.0.0", renames={"a": "b"}, actor="ada", reason="clearer")
     driver.run(instance)
 
 

@@ -12,9 +12,9 @@ for an event, or publishes one), ``repeating`` (the next iterations), ``outcomes
 (nothing in a block or in the instance is open any more). ``machines`` and ``queueing`` are about the events of a state
 machine, ``adhoc`` about what people choose, ``pending`` about how an instance begins, ``pausing`` and ``holding`` about
 what an operator holds up, ``operating`` about what one does to a step, ``tagging`` about the words an instance is found
-by, ``retrying`` about one that goes on after it has failed, ``leaving`` about undos that failed, ``going_back`` about
-steps that are taken back (``foreseeing``: what that would do). None calls back: what follows from an event is put on
-the draft's list, and ``decide`` works it off.
+by, ``retrying`` about one that goes on after it has failed, ``migrating`` about one that goes on by another version,
+``leaving`` about undos that failed, ``going_back`` about steps that are taken back (``foreseeing``: what that would
+do). None calls back: what follows from an event is put on the draft's list, and ``decide`` works it off.
 """
 
 from workflows_app.engine.transitions.decide import decide
@@ -35,6 +35,7 @@ from workflows_app.engine.transitions.occurrences import (
     EventArrived,
     EventReceived,
     MemberChosen,
+    Migrate,
     Occurrence,
     Pause,
     PlanStart,
@@ -74,6 +75,7 @@ __all__ = [
     "EventReceived",
     "Gathered",
     "MemberChosen",
+    "Migrate",
     "Occurrence",
     "Pause",
     "PlanStart",

@@ -20,6 +20,7 @@ from workflows_app.engine.transitions import (
     leaving,
     losing,
     machines,
+    migrating,
     operating,
     outcomes,
     pausing,
@@ -50,6 +51,7 @@ from workflows_app.engine.transitions.occurrences import (
     EventArrived,
     EventReceived,
     MemberChosen,
+    Migrate,
     Occurrence,
     Pause,
     PlanStart,
@@ -136,6 +138,8 @@ def decide(slice_: Slice, occurrence: Occurrence, *, now: datetime, actor: str =
             pausing.change_variables(draft, occurrence)
         case ChangeTags():
             tagging.change(draft, occurrence)
+        case Migrate():
+            migrating.migrate(draft, occurrence)
         case RunNow():
             operating.run_now(draft, occurrence)
         case Skip():

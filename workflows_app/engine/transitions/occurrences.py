@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from workflows_app.engine.commands import TimerKind
+from workflows_app.engine.graph import Graph
 from workflows_app.engine.passing import Passed
 from workflows_app.engine.reopening import Evidence
 from workflows_app.engine.states import Cause, InstanceState
@@ -267,6 +268,24 @@ class ChangeTags:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Migrate:
+    """An operator lets an instance go on by another version of its workflow.
+
+    Args:
+        graph: that of the version, with the instance's overrides.
+        renames: what steps are called there, by their id so far, where that differs.
+        evidence: what its history tells about its failure.
+    """
+
+    graph: Graph
+    actor: str
+    evidence: Evidence
+    renames: Mapping[str, str] = field(default_factory=dict)
+    overrides: Mapping[str, Any] | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunNow:
     """An operator ends the back-off of a step."""
 
@@ -380,6 +399,7 @@ Occurrence = (
     | Resume
     | ChangeVariables
     | ChangeTags
+    | Migrate
     | RunNow
     | Skip
     | Retry

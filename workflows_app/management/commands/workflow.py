@@ -29,6 +29,7 @@ from workflows_app.management import (
     importing,
     listing,
     logs,
+    migrating,
     operating,
     purging,
     reporting,
@@ -111,6 +112,7 @@ class Command(AnsweringCommand):
         sub.add_argument("--correlate", metavar="KEY", required=True, help="the key that waiting steps correlate by")
         sub.add_argument("--data", default="null", help="JSON, or @FILE")
         operating.add_arguments(verb, count)
+        migrating.add_arguments(verb("migrate", "Let instances go on by another version of their workflow."), count)
         undoing.add_arguments(verbs, self.add_format)
         purging.add_arguments(verb)
         archiving.add_arguments(verb, verbs, self.add_format, count)
@@ -313,6 +315,12 @@ class Command(AnsweringCommand):
 
     def do_operate(self, *, verb: str, **options: Any) -> int:
         document, text, code = operating.answer(verb, actor=person(), **options)
+        self.show(document, text)
+        return code
+
+    def do_migrate(self, **options: Any) -> int:
+        given = {key: options[key] for key in (*migrating.OPTIONS, "id", "to", "dry_run", "reason")}
+        document, text, code = migrating.answer(actor=person(), **given)
         self.show(document, text)
         return code
 
