@@ -122,8 +122,6 @@ class Run:
 def _dispatches(graph: Graph, keys: Iterable[StepKey]) -> Iterator[Dispatch]:
     """Yield what sends steps on, without those that the instance does not have since it was migrated."""
     for path, generation in keys:
-        try:
+        if path in graph:
             node = graph[path]
-        except KeyError:
-            continue
-        yield Dispatch(step=path, generation=generation, queue=node.queue, timeout=node.timeout)
+            yield Dispatch(step=path, generation=generation, queue=node.queue, timeout=node.timeout)
