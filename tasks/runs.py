@@ -9,7 +9,7 @@ messages that hold as many as it would do itself in that time, one each while th
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from django.conf import settings
 from tasks import execution, leases
 from workflows_app import dispatch
 from workflows_app.engine.commands import Dispatch
+from workflows_app.engine.graph import Graph
 from workflows_app.services import steps
 from workflows_app.services.steps import Claim, Onward
 
@@ -110,13 +111,17 @@ class Run:
         while len(self._onward.mates) > keeping and (key := self._onward.leave_last_mate()) is not None:
             left.append(key)
         if left and claim is not None:
-            graph = claim.graph
             dispatch.publish(
                 self._instance_id,
-                graph,
-                [
-                    Dispatch(step=path, generation=generation, queue=graph[path].queue, timeout=graph[path].timeout)
-                    for path, generation in reversed(left)
-                ],
+                claim.graph,
+                list(_dispatches(claim.graph, reversed(left))),
                 chunk=max(1, self._within(BUDGET_SECONDS)),
             )
+
+
+def _dispatches(graph: Graph, keys: Iterable[StepKey]) -> Iterator[Dispatch]:
+    """Yield what sends steps on, without those that the instance does not have since it was migrated."""
+    for path, generation in keys:
+        if path in graph:
+            node = graph[path]
+            yield Dispatch(step=path, generation=generation, queue=node.queue, timeout=node.timeout)

@@ -104,6 +104,13 @@ class Graph:
             node = self._inside[path] = self._made(path)
         return node
 
+    def __contains__(self, path: str) -> bool:
+        """Whether an instance can have a node at this path."""
+        try:
+            return self[path] is not None
+        except (KeyError, ValueError):
+            return False
+
     def _made(self, path: str) -> Node:
         """Make a node inside an iteration of the one that is written."""
         around, name = split(path)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F, Func, TextField, Value
 
 from workflows_app.engine.errors import InputInvalid, NotFound, Problem, Refused, StateForbids
 from workflows_app.engine.events import EventType
@@ -156,10 +158,20 @@ def _occurrence(instance_id: UUID, version: str, renames: Mapping[str, str], *, 
         graph=graphs.of_instance(found.pk, None if overrides is None else json.dumps(overrides)),
         actor=actor,
         evidence=evidence,
+        used=_used(instance_id),
         renames=dict(renames),
         overrides=overrides if overrides != row.overrides else None,
         reason=reason,
     )
+
+
+def _used(instance_id: UUID) -> frozenset[str]:
+    """Return the names, outside of iterations, under which an instance has made attempts or called others."""
+    attempts = Attempt.objects.filter(instance_id=instance_id)
+    calls = Instance.objects.filter(parent_id=instance_id).values_list("parent_path", flat=True).distinct()
+    outermost = Func(F("path"), Value(r"[\[-].*$"), Value(""), function="regexp_replace", output_field=TextField())
+    names = attempts.annotate(name=outermost).values_list("name", flat=True).distinct()
+    return frozenset(names) | {re.split(r"[\[-]", path)[0] for path in calls if path}
 
 
 def _require_left_for_good(instance_id: UUID, version: str) -> None:

@@ -236,7 +236,10 @@ def _publish(rows: Iterable[tuple[UUID, str, int, str, float]]) -> int:
     sent = 0
     while of_instance:
         instance_id, dispatches = of_instance.popitem()
-        if not dispatch.publish(instance_id, graphs.of_row(rows[instance_id]), dispatches):
+        graph = graphs.of_row(rows[instance_id])
+        # What an operator has renamed by migrating it since the rows were read has another ticket.
+        dispatches = [each for each in dispatches if each.step in graph]
+        if not dispatch.publish(instance_id, graph, dispatches):
             # Each further refusal could take as long as the broker's time-out; timers must not wait for that.
             DispatchRow.objects.filter(instance_id__in=of_instance).update(published_at=None)
             break

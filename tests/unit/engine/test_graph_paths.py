@@ -174,3 +174,11 @@ def test_what_an_expression_compiles_to_is_made_once_for_all_iterations() -> Non
 
     assert first.value is later.value
     assert first.when is later.when
+
+
+@pytest.mark.parametrize(
+    ("path", "there"),
+    [("before", True), ("each[3].square", True), ("square", False), ("nobody", False), ("each[x].square", False)],
+)
+def test_whether_an_instance_can_have_a_step_may_be_asked(path: str, there: bool) -> None:
+    assert (path in GRAPH) is there

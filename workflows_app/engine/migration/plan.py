@@ -49,7 +49,8 @@ def plan(standing: Standing, *, now: datetime) -> Plan:
     """
     new = standing.new.definition
     coming, unclear = order.coming(standing)
-    problems = [*_renames(standing), *begun.problems(standing), *unclear, *_input(standing), *_time(standing, now)]
+    problems = [*_renames(standing), *begun.problems(standing), *unclear, *_names(standing)]
+    problems += [*_input(standing), *_time(standing, now)]
     if not problems:
         problems += order.problems(standing, coming)
     # Of what has not begun nothing can have changed a variable.
@@ -88,6 +89,16 @@ def _renames(standing: Standing) -> Iterator[Problem]:
         elif other in standing.renames and other != name and standing.has_begun(other):
             yield problem("CANNOT_BE_RENAMED", place, f"{other} is renamed as well; rename one after the other")
         taken.add(other)
+
+
+def _names(standing: Standing) -> Iterator[Problem]:
+    """Look for steps that would go by the name of another one that has run: its record, and its keys, are theirs."""
+    kept = {path for path in standing.old.nodes if standing.target(path) == path} | set(standing.renames.values())
+    for path in standing.new.nodes:
+        if path in standing.used and path not in kept:
+            version = standing.new.definition.version
+            message = f"has run by another version, and would run once more in {version}; give the step another name"
+            yield problem("NAME_USED", path, message)
 
 
 def _input(standing: Standing) -> Iterator[Problem]:

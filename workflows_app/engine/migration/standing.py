@@ -26,6 +26,7 @@ class Standing:
         renames: what steps are called in the new version, by their id in the old one.
         pending: steps that a retry of a failed instance would make pending again, and
         opened: blocks that it would open again.
+        used: names outside of iterations under which attempts were made, or others called, by whatever version.
     """
 
     old: Graph
@@ -35,6 +36,7 @@ class Standing:
     renames: Mapping[str, str] = field(default_factory=dict)
     pending: frozenset[str] = frozenset()
     opened: frozenset[str] = frozenset()
+    used: frozenset[str] = frozenset()
 
     def row(self, path: str) -> StepSnapshot:
         """Return the row of a step of the old graph."""

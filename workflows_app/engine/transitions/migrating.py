@@ -111,6 +111,7 @@ def _standing(draft: Draft, occurrence: Migrate) -> Standing:
         renames={name: other for name, other in occurrence.renames.items() if name != other},
         pending=pending,
         opened=opened,
+        used=occurrence.used,
     )
 
 

@@ -275,11 +275,14 @@ class Migrate:
         graph: that of the version, with the instance's overrides.
         renames: what steps are called there, by their id so far, where that differs.
         evidence: what its history tells about its failure.
+        used: names outside of iterations under which attempts were made, or other instances called.
+        overrides: those of the instance from then on, where they change.
     """
 
     graph: Graph
     actor: str
     evidence: Evidence
+    used: frozenset[str]
     renames: Mapping[str, str] = field(default_factory=dict)
     overrides: Mapping[str, Any] | None = None
     reason: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -129,6 +130,17 @@ def test_a_map_that_makes_no_sense_is_refused(renames: dict[str, str], code: str
     found = planned(ROW, ROW, {"a": "completed", "b": "completed"}, renames=renames)
 
     assert code in [found_code for found_code, _ in codes(found)]
+
+
+def test_a_step_does_not_go_by_the_name_of_another_one_that_has_run() -> None:
+    states, after = {"b": "completed", "c": "running"}, ROW
+    before = "id: b, activity: core.echo\nid: c, activity: core.echo"
+
+    found = plan(
+        replace(standing(graph(before), graph(after, "2.0.0"), states), used=frozenset({"a", "b", "c"})), now=NOW
+    )
+
+    assert codes(found) == [("NAME_USED", "a")], "it had run before, by a version that has it as well"
 
 
 def test_a_map_for_a_step_that_has_not_begun_means_nothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -73,7 +74,7 @@ class Migrating(Simulator):
 
     def migrate(self) -> bool:
         graph, renames = self.coming[0]
-        asked = Migrate(graph=graph, renames=renames, actor="ada", evidence=evidence(self.events))
+        asked = Migrate(graph=graph, renames=renames, actor="ada", evidence=evidence(self.events), used=self.used())
         before = (self.state.instance, dict(self.state.steps))
         try:
             self.take(asked, None)
@@ -86,7 +87,13 @@ class Migrating(Simulator):
         self.migrated += 1
         return True
 
+    def used(self) -> frozenset[str]:
+        paths = {path for path, _ in self.state.attempts} | set(self.callers.values())
+        return frozenset(re.split(r"[\[-]", path)[0] for path in paths)
+
     def _apply(self, event: Event) -> None:
+        if event.type is EventType.STEP_STARTED:
+            assert (event.step, event.data["attempt"]) not in self.state.attempts, "an attempt is made once"
         if event.type is not EventType.INSTANCE_MIGRATED:
             return super()._apply(event)
         self.state.apply(event)
@@ -106,10 +113,12 @@ class Migrating(Simulator):
 
 
 def versions(document: dict[str, Any], seeds: list[int]) -> list[tuple[Definition, dict[str, str]]]:
-    """Return one version after the other."""
-    found = []
+    """Return one version after the other, some of them made of the first again."""
+    found, first = [], document
     for number, seed in enumerate(seeds, start=2):
-        document, renames = changed(document, seed, version=f"{number}.0.0")
+        anew = seed % 3 == 0
+        document, renames = changed(first if anew else document, seed, version=f"{number}.0.0")
+        renames = {} if anew else renames
         try:
             found.append((definition.parse(document), renames))
         except DefinitionInvalid:
