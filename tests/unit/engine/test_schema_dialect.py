@@ -5,12 +5,14 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from jsonschema_specifications import REGISTRY
 
 from workflows_app.engine.schemas import check_schema
 from workflows_app.engine.schemas.rules import dialect
 
 AS_PUBLISHED = Draft202012Validator(Draft202012Validator.META_SCHEMA)
-KEYWORDS = st.sampled_from(sorted(dialect()["properties"]))
+PUBLISHED = [contents for uri in REGISTRY if "2020-12" in uri and (contents := REGISTRY.contents(uri))]
+KEYWORDS = st.sampled_from(sorted({keyword for each in PUBLISHED for keyword in each.get("properties", {})}))
 PLAIN = st.sampled_from([None, True, False, 0, -1, 1.5, "", "a", "object", "#/a", "^a$", [], {}, ["a", "a"], ["a", 1]])
 SCHEMAS = st.recursive(
     st.dictionaries(KEYWORDS, PLAIN, max_size=3),
