@@ -28,6 +28,9 @@ from tests.benchmarks.workloads import FUSION_VARIABLE, WORKLOADS, Fusion, Measu
 from tests.benchmarks.yardstick import Yardstick
 from tests.services.processes import REPOSITORY
 
+ACTIVITIES = "tests.benchmarks.activities"
+"""The module of what our workers perform beside the activities that ship."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
@@ -79,7 +82,7 @@ class Order:
             "ORCHESTRATOR_STATE_DIR": self.folder,
             "DATABASE_URL": self.database_url,
             "CELERY_BROKER_URL": self.url,
-            "ORCHESTRATOR_ACTIVITIES": "tests.benchmarks.activities",
+            "ORCHESTRATOR_ACTIVITIES": ACTIVITIES,
             plain.BROKER_VARIABLE: self.plain_url,
             plain.RESULTS_VARIABLE: self.results_url,
             # On is the default, and what is measured is what ships.

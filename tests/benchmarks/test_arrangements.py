@@ -1,13 +1,17 @@
 """What a call of the benchmark runs: sound definitions, every side in its turn, each measure where it belongs."""
 
 import json
+import sys
+from importlib import import_module
 from uuid import UUID
 
 import pytest
 
 from tests.benchmarks import documents, fill, flatness, measuring, servers
 from tests.benchmarks.__main__ import arrangements, measurable, options
+from tests.benchmarks.session import ACTIVITIES
 from tests.benchmarks.workloads import KEYS, WORKLOADS, Fusion, Measure, Shape, Workload
+from workflows_app.activities.catalogue import registry
 from workflows_app.services import definitions
 
 
@@ -48,8 +52,17 @@ def measured(workload, repeat=2):
     return values, busy, asked, cleaned
 
 
+@pytest.fixture
+def activities(monkeypatch):
+    """What the benchmark's workers know beside the activities that ship."""
+    registry.discover()
+    monkeypatch.setattr(registry, "_activities", dict(registry._activities))
+    monkeypatch.delitem(sys.modules, ACTIVITIES, raising=False)
+    import_module(ACTIVITIES)
+
+
 @pytest.mark.parametrize("workload", WORKLOADS, ids=lambda workload: workload.key)
-def test_the_definition_of_a_workload_is_sound(workload):
+def test_the_definition_of_a_workload_is_sound(workload, activities):
     text = json.dumps(documents.document(workload.shape, workload.size))
 
     assert [str(problem) for problem in definitions.validate(text=text)] == []
