@@ -53,6 +53,7 @@ class Migrating(Simulator):
         self.graphs = {each.version: Graph(each, calls=OTHER) for each in (first, *(it for it, _ in versions))}
         self.coming = [(self.graphs[each.version], renames) for each, renames in versions]
         self.state = State(self.graph, self.state.instance, {}, self.graphs.__getitem__)
+        self.state.steps = self.rows
         self.chance = 0.3
         self.refused: list[str] = []
         self.migrated = 0
