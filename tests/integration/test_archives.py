@@ -16,7 +16,7 @@ from workflows_app import failpoints
 from workflows_app.archives.faults import ArchiveFault
 from workflows_app.artifacts import store
 from workflows_app.models import ArchivedInstance, Artifact, AuditEntry, Event, Instance, LogLine
-from workflows_app.services import archived, audit, definitions, purging, retention, verification
+from workflows_app.services import archived, audit, definitions, migrating, purging, retention, verification
 
 pytestmark = pytest.mark.django_db
 
@@ -89,6 +89,24 @@ def test_what_was_archived_reads_as_it_was(driver: Driver, above: Instance, fold
             assert [each["text"] for each in opened.rows(key, "loglines")] == ([] if key == above.pk else ["two boxes"])
     with ZipFile(file) as plain:  # any tool opens it
         assert plain.testzip() is None
+
+
+def test_every_version_that_a_migrated_instance_ran_is_kept(driver: Driver, folder: Path) -> None:
+    old = "workflow: w\nversion: 1.0.0\nsteps: [{id: a, activity: core.echo}, {id: b, activity: core.echo}]"
+    instance = driver.start(old)
+    definitions.publish(text=old.replace("1.0.0", "2.0.0"), actor="ada")
+    migrating.migrate(instance_id=instance.pk, version="2.0.0", actor="ada", reason="the new tariff")
+    driver.run(instance)
+    driver.advance(60)
+
+    archive(driver)
+
+    (file,) = zips(folder)
+    with ZipFile(file) as plain:
+        kept = {name for name in plain.namelist() if name.startswith("definitions/")}
+    assert kept == {"definitions/w-1.0.0.json", "definitions/w-2.0.0.json"}
+    with archived.opened(archived.find(instance.pk)) as opened:
+        assert json.loads(opened.definition(instance.pk)["document"])["version"] == "2.0.0"
 
 
 def test_a_crash_before_anything_is_deleted_leaves_one_archive_and_no_loss(

@@ -3,7 +3,7 @@
 An archive is one ZIP file for an instance that nobody called and for all that it called; any tool opens it. It holds
 
 - ``manifest.json``: its format, and of each instance id, state, number of events and last hash of its chain;
-- ``definitions/NAME-VERSION.json``: the published versions, as they are stored;
+- ``definitions/NAME-VERSION.json``: the published versions that they ran, as they are stored;
 - ``ID/instance.json`` and, as lines, ``ID/steps.jsonl``, ``attempts``, ``effects``, ``artifacts``, ``loglines``: rows;
 - ``ID/history.txt``: a line for each event: its hash, a space, and the text that the hash covers (docs/history.md).
 

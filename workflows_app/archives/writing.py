@@ -27,12 +27,17 @@ _INSTANCES = """
 SELECT x.id, x.workflow, x.version, x.state, x.sequence, encode(x.head_hash, 'hex'), x.parent_id, to_jsonb(x)::text
 FROM workflows_app_instance x WHERE x.id = ANY (%s) ORDER BY x.depth, x.id
 """
+# An instance that was migrated has run the versions before, too.
 _DEFINITIONS = """
-SELECT DISTINCT x.workflow, x.version, jsonb_build_object('name', x.workflow, 'version', x.version,
+SELECT u.workflow, u.version, jsonb_build_object('name', u.workflow, 'version', u.version,
     'document', v.document, 'source', v.source, 'content_hash', v.content_hash, 'activities', v.activities,
     'calls', v.calls, 'published_at', v.published_at, 'published_by', v.published_by)::text
-FROM workflows_app_instance x JOIN workflows_app_definitionversion v ON v.id = x.definition_version_id
-WHERE x.id = ANY (%s) ORDER BY 1, 2
+FROM (SELECT x.workflow, x.version FROM workflows_app_instance x WHERE x.id = ANY (%s)
+    UNION SELECT x.workflow, e.data->>'from' FROM workflows_app_event e
+    JOIN workflows_app_instance x ON x.id = e.instance_id
+    WHERE x.id = ANY (%s) AND e.type = 'instance.migrated') AS u
+JOIN workflows_app_definition d ON d.name = u.workflow
+JOIN workflows_app_definitionversion v ON v.definition_id = d.id AND v.version = u.version ORDER BY 1, 2
 """
 _EVENTS = """
 SELECT sequence, encode(hash, 'hex') || ' ' || wf_event_text(instance_id, sequence, type, step, at, actor, data)
@@ -94,7 +99,7 @@ def _pack(file: IO[bytes], root: UUID, family: Sequence[UUID]) -> None:
     }
     with ZipFile(file, "w") as archive:
         _member(archive, "manifest.json", [json.dumps(manifest, indent=1)])
-        for name, version, text in _rows(_DEFINITIONS, list(family)):
+        for name, version, text in _rows(_DEFINITIONS, list(family), list(family)):
             _member(archive, f"definitions/{name}-{version}.json", [text])
         for key, *_, text in instances:
             _member(archive, f"{key}/instance.json", [text])
