@@ -124,7 +124,7 @@ def addresses() -> dict[str, str]:
     return {
         "dashboard": "/",
         "instances": "/instances/",
-        "page 1,000": f"/instances/?older={mark(middle)}",
+        "page 1,000": f"/instances/?older={mark((middle.created_at, middle.pk))}",
         "one state": "/instances/?state=failed",
         "several states": "/instances/?state=failed&state=paused&state=cancelled",
         "rare state": "/instances/?state=compensated",
