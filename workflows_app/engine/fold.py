@@ -23,7 +23,8 @@ from workflows_app.engine.snapshot import NOT_LOADED, AttemptSnapshot, InstanceS
 from workflows_app.engine.states import AttemptState, Role, StepState
 
 
-def _no_other(version: str) -> Graph:
+def no_other(version: str) -> Graph:
+    """Stand in for the graphs of an instance that was never migrated."""
     raise KeyError(version)
 
 
@@ -42,7 +43,7 @@ class State:
         graph: Graph,
         instance: InstanceSnapshot,
         steps: Mapping[str, StepSnapshot],
-        versions: Callable[[str], Graph] = _no_other,
+        versions: Callable[[str], Graph] = no_other,
     ) -> None:
         self.graph = graph
         self.versions = versions

@@ -9,7 +9,7 @@ from typing import Any
 
 from workflows_app.engine.errors import OrchestratorError
 from workflows_app.engine.events import Event
-from workflows_app.engine.fold import State
+from workflows_app.engine.fold import State, no_other
 from workflows_app.engine.graph import Graph
 from workflows_app.engine.snapshot import InstanceSnapshot, StepSnapshot
 
@@ -24,7 +24,7 @@ def replay(
     graph: Graph,
     instance: InstanceSnapshot,
     events: Iterable[Event],
-    versions: Callable[[str], Graph] | None = None,
+    versions: Callable[[str], Graph] = no_other,
 ) -> State:
     """Fold a whole history.
 
@@ -37,9 +37,8 @@ def replay(
     Raises:
         HistoryBroken: naming the sequence number where the history has a gap or makes no sense.
     """
-    version = instance.version if versions is None else graph.definition.version
-    blank = InstanceSnapshot(id=instance.id, workflow=instance.workflow, version=version)
-    state = State(graph, blank, {}) if versions is None else State(graph, blank, {}, versions)
+    blank = InstanceSnapshot(id=instance.id, workflow=instance.workflow, version=graph.definition.version)
+    state = State(graph, blank, {}, versions)
     for expected, event in enumerate(events, start=1):
         if event.sequence != expected:
             raise HistoryBroken(f"event {expected} is missing; {event.sequence} follows {expected - 1}")

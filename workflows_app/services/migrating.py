@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -167,11 +166,14 @@ def _occurrence(instance_id: UUID, version: str, renames: Mapping[str, str], *, 
 
 def _used(instance_id: UUID) -> frozenset[str]:
     """Return the names, outside of iterations, under which an instance has made attempts or called others."""
-    attempts = Attempt.objects.filter(instance_id=instance_id)
-    calls = Instance.objects.filter(parent_id=instance_id).values_list("parent_path", flat=True).distinct()
-    outermost = Func(F("path"), Value(r"[\[-].*$"), Value(""), function="regexp_replace", output_field=TextField())
-    names = attempts.annotate(name=outermost).values_list("name", flat=True).distinct()
-    return frozenset(names) | {re.split(r"[\[-]", path)[0] for path in calls if path}
+    attempts = Attempt.objects.filter(instance_id=instance_id).annotate(name=_outermost("path"))
+    calls = Instance.objects.filter(parent_id=instance_id).annotate(name=_outermost("parent_path"))
+    rows = attempts.values_list("name", flat=True).union(calls.values_list("name", flat=True))
+    return frozenset(name for name in rows if name)
+
+
+def _outermost(path: str) -> Func:
+    return Func(F(path), Value(r"[\[-].*$"), Value(""), function="regexp_replace", output_field=TextField())
 
 
 def _require_left_for_good(instance_id: UUID, version: str) -> None:

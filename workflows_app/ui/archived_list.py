@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.http import urlencode
@@ -14,25 +13,16 @@ from workflows_app.engine.states import INSTANCE_ENDED, InstanceState
 from workflows_app.models import ArchivedInstance
 from workflows_app.selectors import lists
 from workflows_app.ui.access import page_of_instances
-from workflows_app.ui.filters import StatesField, WorkflowField, mark, places, without_open_states
+from workflows_app.ui.filters import ListFilter, StatesField, mark
 
 ARCHIVED_ON_A_PAGE = 50
 NAMES = ("workflow", "state", "q")
 
 
-class ArchivedFilter(forms.Form):
+class ArchivedFilter(ListFilter):
     """Which archived instances, and which page of them."""
 
-    workflow = WorkflowField()
     state = StatesField(state for state in InstanceState if state in INSTANCE_ENDED)
-    q = forms.CharField(required=False, max_length=200, label="Correlation or instance id")
-    older, newer = places()
-
-    def __init__(self, data: Mapping[str, Any]) -> None:
-        super().__init__(without_open_states(data))
-        workflow = self.fields["workflow"]
-        assert isinstance(workflow, WorkflowField)
-        workflow.look_up()
 
 
 @page_of_instances

@@ -65,12 +65,6 @@ def mark(place: Place) -> str:
     return f"{(at - EPOCH) // MICROSECOND}-{key.hex}"
 
 
-def places() -> tuple[PlaceField, PlaceField]:
-    """Return the fields that choose a page: ``older`` and ``newer``."""
-    older, newer = (PlaceField(required=False, max_length=60, widget=forms.HiddenInput) for _ in range(2))
-    return older, newer
-
-
 class WorkflowField(forms.ChoiceField):
     """The name of a workflow that has been published; ``names`` are all of them."""
 
@@ -102,10 +96,25 @@ def without_open_states(data: Mapping[str, Any]) -> Mapping[str, Any]:
     return data
 
 
-class InstanceFilter(forms.Form):
-    """Which instances, and which page of them."""
+class ListFilter(forms.Form):
+    """What every list of instances can be filtered by, and which page of it is shown."""
 
     workflow = WorkflowField()
+    q = forms.CharField(required=False, max_length=200, label="Correlation or instance id")
+    older = PlaceField(required=False, max_length=60, widget=forms.HiddenInput)
+    newer = PlaceField(required=False, max_length=60, widget=forms.HiddenInput)
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        super().__init__(without_open_states(data))
+        workflow = self.fields["workflow"]
+        assert isinstance(workflow, WorkflowField)
+        workflow.look_up()
+        self.nothing_published = not workflow.names
+
+
+class InstanceFilter(ListFilter):
+    """Which instances, and which page of them."""
+
     version = forms.CharField(required=False, max_length=60)
     state = StatesField(InstanceState)
     only = forms.ChoiceField(
@@ -124,15 +133,6 @@ class InstanceFilter(forms.Form):
     since = MomentField("Created from (UTC)")
     until = MomentField("Created before (UTC)")
     tag = TagsField(label="Tags, all of them")
-    q = forms.CharField(required=False, max_length=200, label="Correlation or instance id")
-    older, newer = places()
-
-    def __init__(self, data: Mapping[str, Any]) -> None:
-        super().__init__(without_open_states(data))
-        workflow = self.fields["workflow"]
-        assert isinstance(workflow, WorkflowField)
-        workflow.look_up()
-        self.nothing_published = not workflow.names
 
     def chosen(self) -> dict[str, str | list[str]]:
         """Return the filters that are set, as they stand in the address; pages are not part of it."""

@@ -13,6 +13,14 @@ from hypothesis import strategies as st
 
 LONG_TEXT = "0123456789abcdef" * 320
 """Long enough for the database to hand it on itself."""
+ROW = """
+  - {id: a, activity: core.echo, with: {data: "${ input.data }"}}
+  - {id: b, activity: core.echo, with: {data: "${ steps.a.output.data }", n: 1}}
+  - {id: c, activity: core.echo, with: {deep: {all: "${ steps.b.output }"}}}
+"""
+DATA = [LONG_TEXT, {"n": 1e16}]
+STORED = [LONG_TEXT, {"n": 10**16}]
+"""What ``DATA`` is once it has been stored."""
 KEYS = ("a", "b", "n", "list", "odd key", "7")
 
 _TEXTS = st.sampled_from(["", "x", "é", "a\\u0000b", '"quoted"', "line\nbreak", "\x7f\x01", "𝔘", "${ input }", "null"])

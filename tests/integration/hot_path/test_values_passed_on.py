@@ -7,20 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.integration.hot_path.documents import LONG_TEXT
+from tests.integration.hot_path.documents import DATA, LONG_TEXT, ROW, STORED
 from tests.integration.hot_path.stored import places
 from tests.integration.hot_path.workbench import Workbench, history
 from workflows_app.activities import ActivityContext
 from workflows_app.models import Instance, Step
 from workflows_app.services import rewinds
 
-ROW = """
-  - {id: a, activity: core.echo, with: {data: "${ input.data }"}}
-  - {id: b, activity: core.echo, with: {data: "${ steps.a.output.data }", n: 1}}
-  - {id: c, activity: core.echo, with: {deep: {all: "${ steps.b.output }"}}}
-"""
-DATA = [LONG_TEXT, {"n": 1e16}]
-STORED = [LONG_TEXT, {"n": 10**16}]
 OUTPUT = 'output: "${ steps.c.output }"'
 
 
@@ -128,31 +121,6 @@ def test_a_value_that_a_step_made_is_passed_on_by_those_behind_it(bench: Workben
     assert places(instance, LONG_TEXT) == ["step.completed a"]
     made = Step.objects.get(instance=instance, path="a").settled
     assert {reference["event"] for reference in references(instance).values()} == {made}
-
-
-def test_retries_undos_and_what_a_failure_leaves_get_the_whole_value(bench: Workbench, decided: str) -> None:
-    seen: list[Any] = []
-
-    def note(parameters: Any, context: ActivityContext) -> Any:
-        seen.append(parameters)
-        if len(seen) == 1:
-            raise RuntimeError("once more")
-        return parameters
-
-    def refuse(parameters: Any, context: ActivityContext) -> Any:
-        raise RuntimeError("no")
-
-    bench.perform |= {"b": note, "undo_b": lambda parameters, context: seen.append(parameters), "c": refuse}
-    steps = ROW.replace(
-        ", n: 1}}",
-        ", n: 1}, retry: {max_attempts: 2, initial_interval: 1s},\n"
-        '      compensate: {activity: core.echo, with: {asked: "${ with.data }", got: "${ output.data }"}}}',
-    )
-
-    instance = bench.finish(bench.start(steps, {"data": DATA}))
-
-    assert instance.state == "compensated"
-    assert seen == [{"data": STORED, "n": 1}] * 2 + [{"asked": STORED, "got": STORED}]
 
 
 @pytest.mark.parametrize(

@@ -11,15 +11,16 @@ import pytest
 from tests.integration.robustness.test_sessions import (
     a_broker_that_takes_every_other_message,  # noqa: F401 - fixture
     check,
+    claim_any,
     patient_sessions,  # noqa: F401 - fixture
     sweeper,
     together,
     unended,
 )
 from workflows_app.engine.errors import StateForbids
-from workflows_app.models import Attempt, Dispatch, Event
+from workflows_app.models import Attempt, Event
 from workflows_app.services import definitions, instances, migrating, steps
-from workflows_app.services.claims import Claim, Onward
+from workflows_app.services.claims import Onward
 
 
 def version(number: int, extra: str) -> str:
@@ -46,13 +47,7 @@ def fusing_worker(seed: int) -> Callable[[], None]:
 
     def work() -> None:
         while unended():
-            rows = list(Dispatch.objects.order_by("id")[:6])
-            if not rows:
-                continue
-            row = chance.choice(rows)
-            claim: Claim | None = steps.claim(
-                instance_id=row.instance_id, path=row.path, generation=row.generation, worker=f"w{seed}"
-            )
+            claim = claim_any(chance, f"w{seed}")
             while claim is not None:
                 onward = Onward(goes_on=lambda: chance.random() < 0.7)
                 assert steps.succeeded(claim=claim, output=claim.path, onward=onward)

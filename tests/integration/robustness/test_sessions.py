@@ -20,6 +20,7 @@ from workflows_app.engine.errors import StateForbids
 from workflows_app.engine.states import INSTANCE_ENDED
 from workflows_app.models import Attempt, Dispatch, Event, Instance, Timer
 from workflows_app.services import definitions, instances, interventions, steps, sweep, verification
+from workflows_app.services.claims import Claim
 
 BRANCHES = ", ".join(
     f"b{n}: [{{id: s{n}, activity: core.echo, compensate: {{activity: core.echo}}}}]" for n in range(12)
@@ -74,19 +75,22 @@ def unended() -> bool:
     return Instance.objects.exclude(state__in=[state.value for state in INSTANCE_ENDED]).exists()
 
 
+def claim_any(chance: random.Random, worker: str) -> Claim | None:
+    """Claim any dispatch, also one that another worker is taking."""
+    rows = list(Dispatch.objects.order_by("id")[:6])
+    if not rows:
+        return None
+    row = chance.choice(rows)
+    return steps.claim(instance_id=row.instance_id, path=row.path, generation=row.generation, worker=worker)
+
+
 def worker(seed: int, outcome: Callable[[random.Random], dict[str, Any] | None]) -> Callable[[], None]:
     """A worker that takes any dispatch, also one that another is taking, and reports what ``outcome`` draws."""
     chance = random.Random(seed)
 
     def work() -> None:
         while unended():
-            rows = list(Dispatch.objects.order_by("id")[:6])
-            if not rows:
-                continue
-            row = chance.choice(rows)
-            claim = steps.claim(
-                instance_id=row.instance_id, path=row.path, generation=row.generation, worker=f"w{seed}"
-            )
+            claim = claim_any(chance, f"w{seed}")
             if claim is None:
                 continue
             error = outcome(chance)
