@@ -12,6 +12,7 @@ from django.core.management import CommandError
 from django.db.models import QuerySet
 
 from workflows_app.engine.states import INSTANCE_ENDED, InstanceState
+from workflows_app.management import where
 from workflows_app.management.answers import DONE, REFUSED
 from workflows_app.models import Instance
 from workflows_app.selectors import lists, results
@@ -98,14 +99,7 @@ def _renames(given: Iterable[str]) -> dict[str, str]:
 
 def _chosen(*, to: str, workflow: str, from_version: str | None, **options: Any) -> QuerySet[Instance, UUID]:
     """Return the ids of the instances that a filter chooses, the oldest first, without those that are there already."""
-    wanted: dict[str, str] = {}
-    for each in options["where"] or ():
-        key, equals, value = each.partition("=")
-        if not equals or key not in ("state", "correlation_id"):
-            raise CommandError("--where takes state=VALUE or correlation_id=VALUE", returncode=2)
-        if key == "state" and value not in list(InstanceState):
-            raise CommandError(f"{value!r} is no state: {', '.join(InstanceState)}", returncode=2)
-        wanted[key] = value
+    wanted = where.read(options["where"])
     state = wanted.get("state")
     found = lists.instances(
         workflow=workflow,

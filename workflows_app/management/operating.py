@@ -10,7 +10,7 @@ from uuid import UUID
 from django.core.management import CommandError
 
 from workflows_app.engine.states import InstanceState
-from workflows_app.management import foresights
+from workflows_app.management import foresights, where
 from workflows_app.management.answers import DONE, REFUSED
 from workflows_app.management.reading import read_input
 from workflows_app.models import Instance
@@ -18,8 +18,6 @@ from workflows_app.selectors import lists, results
 from workflows_app.services import holds, instances, interventions, many, rewinds
 from workflows_app.taming import tame
 
-FILTERS = ("state", "correlation_id")
-"""What ``--where`` takes beside ``--workflow``."""
 LIMIT = 100
 """How many instances a filter chooses at most if nothing else is said."""
 
@@ -124,14 +122,7 @@ def _chosen(options: dict[str, Any]) -> list[UUID]:
     """Return the instances of a filter, the oldest first."""
     if not (options["where"] or options["workflow"] or options["tag"]):
         raise CommandError("name an instance, or choose some with --where, --workflow or --tag", returncode=2)
-    wanted: dict[str, Any] = {}
-    for each in options["where"] or ():
-        key, equals, value = each.partition("=")
-        if not equals or key not in FILTERS:
-            raise CommandError(f"--where takes {' or '.join(f'{name}=VALUE' for name in FILTERS)}", returncode=2)
-        if key == "state" and value not in list(InstanceState):
-            raise CommandError(f"{value!r} is no state: {', '.join(InstanceState)}", returncode=2)
-        wanted[key] = value
+    wanted: dict[str, Any] = where.read(options["where"])
     found = lists.instances(workflow=options["workflow"], tags=options["tag"] or (), **wanted).order_by(
         "created_at", "id"
     )

@@ -82,9 +82,9 @@ def _cases(standing: Standing, node: Node, passed: dict[str, str]) -> list[Probl
         message = "is open, and what has begun in its case stands in several cases then"
         return [problem("STEP_MOVED", node.path, message)]
     index = next(iter(here[0] or here[1]), None)
+    begun = {standing.target(path) for path in standing.old.nodes if standing.has_begun(path)}
     for place, steps in enumerate(lists):
         if place != index:
-            begun = {standing.target(path) for path in standing.old.nodes if standing.has_begun(path)}
             passed.update((path, "choice") for path in steps if path not in begun)
     return []
 
